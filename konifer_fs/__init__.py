@@ -1,0 +1,1 @@
+"""konifer-fs: a dual store of images (PostgreSQL and an object store) as a local directory."""

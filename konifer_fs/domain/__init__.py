@@ -1,0 +1,1 @@
+"""What things are: frozen values and pure rules. Standard library only, no I/O."""
