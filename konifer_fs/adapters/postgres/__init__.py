@@ -1,0 +1,1 @@
+"""PostgreSQL: the metadata store, its migrations, and the embedded server."""

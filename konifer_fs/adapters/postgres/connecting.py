@@ -1,0 +1,148 @@
+"""Connections as the store needs them: bounded in time, planned for our statements, in UTC.
+
+Used by the store's pool. A connection is in autocommit: a single reading statement needs no transaction, and a
+change opens its own with `connection.transaction()`.
+"""
+
+import math
+import select
+import time
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, cast
+
+from psycopg import Connection
+from psycopg.abc import RV, PQGen
+from psycopg.adapt import Buffer, Loader
+from psycopg.conninfo import make_conninfo
+from psycopg.errors import ConnectionTimeout
+from psycopg.pq import PGconn, PollingStatus
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+_SETTINGS: Final = """
+SELECT set_config(name, value, false) FROM (VALUES
+  ('plan_cache_mode', 'force_generic_plan'),
+  ('cursor_tuple_fraction', '1'),
+  ('jit', 'off'),
+  ('max_parallel_workers_per_gather', '0'),
+  ('timezone', 'UTC'),
+  ('datestyle', 'ISO'),
+  ('statement_timeout', %(deadline)s),
+  ('lock_timeout', %(deadline)s),
+  ('idle_in_transaction_session_timeout', %(deadline)s)) settings (name, value)
+"""
+# Of a connection's patience, what goes before the server is looked for.
+_SILENT: Final = 0.75
+# Within this a pool tries again and again to connect; then it does when somebody asks, without a growing pause.
+_RECONNECT_SECONDS: Final = 4.0
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class BoundedConnection(Connection[TupleRow]):
+    """A connection that gives up on a server which does not answer at all.
+
+    The server ends what takes too long by itself (statement_timeout). Only when it has been silent for most of
+    `patience` seconds, and for the rest of them does not take a new connection either, is this one closed, with
+    ConnectionTimeout.
+    """
+
+    patience: float = math.inf
+
+    def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:  # noqa: ANN401 - psycopg's own, passed on
+        """Wait for the server; every operation of psycopg comes through here."""
+        return super().wait(self._bounded(gen), *args, **kwargs)
+
+    def _bounded(self, gen: PQGen[RV]) -> PQGen[RV]:
+        silent_since = time.monotonic()
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if ready:
+                    silent_since = time.monotonic()
+                elif time.monotonic() - silent_since > self.patience * _SILENT:
+                    self._check_server()
+                    silent_since = time.monotonic()
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return cast("RV", end.value)
+
+    def _check_server(self) -> None:
+        conninfo = make_conninfo(self.info.dsn, password=self.info.password)
+        if not _answers(conninfo, self.patience * (1 - _SILENT)):
+            self.close()
+            raise ConnectionTimeout("the server does not answer")
+
+
+def _answers(conninfo: str, seconds: float) -> bool:
+    """Whether a server takes or refuses a connection within `seconds`."""
+    until = time.monotonic() + seconds
+    attempt = PGconn.connect_start(conninfo.encode())
+    try:
+        status = PollingStatus.WRITING
+        while status in {PollingStatus.READING, PollingStatus.WRITING}:
+            poll = select.poll()
+            poll.register(attempt.socket, select.POLLIN if status is PollingStatus.READING else select.POLLOUT)
+            if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+                return False
+            status = PollingStatus(attempt.connect_poll())
+    finally:
+        attempt.finish()
+    return True
+
+
+class UtcLoader(Loader):
+    """Reads Konifer's timestamps, which are UTC without saying so; those Python has no year for become its limits."""
+
+    def load(self, data: Buffer) -> datetime:
+        """Give an aware datetime."""
+        text = str(data, "ascii")
+        try:
+            return datetime.fromisoformat(f"{text}+00:00")
+        except ValueError:
+            return _EARLIEST if text == "-infinity" or text.endswith("BC") else _LATEST
+
+
+def configure(connection: Connection, deadline: float) -> None:
+    """Set up a new connection as every statement of ours expects it."""
+    if isinstance(connection, BoundedConnection):
+        connection.patience = deadline
+    connection.prepare_threshold = 0
+    connection.adapters.register_loader("timestamp", UtcLoader)
+    connection.execute(_SETTINGS, {"deadline": str(int(deadline * 1000))})
+
+
+def open_pool(
+    conninfo: str, *, deadline: float, min_size: int, max_size: int, application_name: str
+) -> ConnectionPool[BoundedConnection]:
+    """Open a pool; it connects in the background, so an unreachable server shows at the first use."""
+    return ConnectionPool(
+        conninfo,
+        connection_class=BoundedConnection,
+        kwargs={
+            "autocommit": True,
+            "application_name": application_name,
+            "connect_timeout": max(2, min(10, int(deadline))),
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": int(deadline * 1000),
+        },
+        min_size=min_size,
+        max_size=max_size,
+        timeout=deadline,
+        reconnect_timeout=min(deadline, _RECONNECT_SECONDS),
+        configure=partial(configure, deadline=deadline),
+        check=_check_alive,
+        open=True,
+    )
+
+
+def _check_alive(connection: BoundedConnection) -> None:
+    """Raise OperationalError for a connection that the server has closed; costs no round trip for a live one."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        connection.execute("")

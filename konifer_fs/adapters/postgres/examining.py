@@ -1,0 +1,42 @@
+"""Looking at a PostgreSQL server from outside: how it is addressed, what it is, what its clock says.
+
+Used by wiring and `doctor`. Whether the schema is right is `migrate`'s to say.
+"""
+
+import time
+from dataclasses import dataclass
+
+from psycopg import connect
+from psycopg.conninfo import make_conninfo
+
+from konifer_fs.adapters.postgres.answering import answering
+
+_FACTS = """
+SELECT current_setting('server_version_num')::int,
+       EXISTS (SELECT FROM pg_available_extensions WHERE name = 'ltree'),
+       extract(epoch FROM clock_timestamp())::float8
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """`version` as 180006, `clock_ahead` in seconds of this machine's clock, to about a round trip."""
+
+    version: int
+    has_ltree: bool
+    clock_ahead: float
+
+
+def spell_conninfo(*, host: str, port: int, database: str, user: str, password: str, ssl_mode: str) -> str:
+    """Give libpq's spelling of where a server is and how one gets in."""
+    secret = {"password": password} if password else {}
+    return make_conninfo(host=host, port=port, dbname=database, user=user, sslmode=ssl_mode, **secret)
+
+
+def examine(conninfo: str) -> ServerFacts:
+    """Ask the server; raises StoreUnreachable, StoreRefused."""
+    with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+        before = time.time()
+        version, has_ltree, clock = connection.execute(_FACTS).fetchone() or (0, False, 0.0)
+        now = (before + time.time()) / 2
+    return ServerFacts(version=version, has_ltree=has_ltree, clock_ahead=clock - now)

@@ -1,0 +1,193 @@
+"""Brings a database to the schema that this version needs, and tells whether it is there.
+
+Used by the store's start, `konifer-fs migrate` and `doctor`. The SQL is in `migrations/`: Konifer's own tables, made
+only in an empty database so that a Konifer can be started on it later, and the schema `konifer_fs`. Tables that a
+Konifer made are never altered, except for the foreign keys of ours that point at them, and for `indexes`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from typing import Final
+
+from psycopg import Connection, connect
+
+from konifer_fs.adapters.postgres.answering import answering
+from konifer_fs.adapters.postgres.indexes import add_indexes
+from konifer_fs.domain.errors import SchemaMismatch
+
+KONIFER_VERSIONS: Final = range(5, 10)
+_COMMAND: Final = "run `konifer-fs migrate`"
+_LOCK: Final = 7237123446850544
+_REFERENCED: Final = ("asset_tree", "asset_variant")
+
+_VERSIONS: Final = """
+SELECT to_regclass('migrations') IS NOT NULL AND to_regclass('asset_tree') IS NOT NULL,
+       to_regclass('konifer_fs.migration') IS NOT NULL,
+       EXISTS (SELECT FROM pg_class c
+                WHERE c.relnamespace IN (to_regnamespace('konifer_fs'), to_regnamespace(current_schema()))
+                  AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+                                     AND d.objid = c.oid AND d.deptype = 'e'))
+"""
+_BOOKKEEPING: Final = """
+CREATE TABLE migrations (id integer PRIMARY KEY, description text);
+CREATE TABLE migrations_lock (id integer PRIMARY KEY, locked boolean);
+INSERT INTO migrations_lock VALUES (1, false);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One file of `migrations/`."""
+
+    version: int
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> bytes:
+        """Checksum of the file."""
+        return sha256(self.text.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What a database holds: the version of Konifer's tables and of ours, None where there are none.
+
+    `empty` is a database without any table; one that has tables of neither is a stranger's.
+    """
+
+    konifer: int | None
+    ours: int | None
+    empty: bool
+
+
+def list_migrations(folder: str) -> list[Migration]:
+    """Read the migrations of `konifer` or `konifer_fs`, in order."""
+    found = []
+    for file in (files(__package__) / "migrations" / folder).iterdir():
+        number, _, name = file.name.removesuffix(".sql").partition("_")
+        found.append(Migration(version=int(number.lstrip("V")), name=name.lstrip("_"), text=file.read_text("utf-8")))
+    return sorted(found, key=lambda migration: migration.version)
+
+
+def migrate_database(conninfo: str) -> Sequence[str]:
+    """Do `migrate` on the database at `conninfo`; raises StoreUnreachable and StoreRefused too."""
+    with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+        return migrate(connection)
+
+
+def check_database(conninfo: str) -> None:
+    """Do `check` on the database at `conninfo`; raises StoreUnreachable and StoreRefused too."""
+    with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+        check(connection)
+
+
+def state(connection: Connection) -> State:
+    """Tell what the database holds."""
+    konifer, ours, any_table = connection.execute(_VERSIONS).fetchone() or (False, False, False)
+    return State(
+        konifer=_number(connection, "SELECT max(id) FROM migrations") if konifer else None,
+        ours=_number(connection, "SELECT max(version) FROM konifer_fs.migration") if ours else None,
+        empty=not any_table,
+    )
+
+
+def migrate(connection: Connection) -> Sequence[str]:
+    """Make what is missing, in one transaction; may be called by several at once, and again.
+
+    Gives the statements that would make queries faster, and that only the owner of Konifer's tables may run.
+
+    Raises:
+        SchemaMismatch: the server is too old or lacks ltree, the tables are a stranger's or of a newer version, or
+            an applied migration's file was changed since.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        _check_server(connection)
+        now = state(connection)
+        if now.empty:
+            _make_konifer(connection)
+        else:
+            _check_konifer(now)
+        _check_ours(connection, now)
+        missing = [migration for migration in list_migrations("konifer_fs") if migration.version > (now.ours or 0)]
+        if missing:
+            _check_may_attach(connection)
+        for migration in missing:
+            _apply(connection, migration)
+        return add_indexes(connection)
+
+
+def check(connection: Connection) -> None:
+    """Raise SchemaMismatch, with the command to run, unless the database is as this version needs it."""
+    _check_server(connection)
+    now = state(connection)
+    if now.empty:
+        raise SchemaMismatch(f"the database is empty: {_COMMAND}")
+    _check_konifer(now)
+    _check_ours(connection, now)
+    newest = list_migrations("konifer_fs")[-1].version
+    if now.ours is None:
+        raise SchemaMismatch(f"the database has no schema konifer_fs: {_COMMAND}")
+    if now.ours < newest:
+        raise SchemaMismatch(f"the schema konifer_fs is at version {now.ours}, not {newest}: {_COMMAND}")
+
+
+def _number(connection: Connection, statement: str, values: Sequence[object] = ()) -> int:
+    row = connection.execute(statement, values).fetchone()
+    return row[0] if row and row[0] is not None else 0
+
+
+def _check_server(connection: Connection) -> None:
+    if connection.info.server_version < 160000:
+        raise SchemaMismatch(f"PostgreSQL {connection.info.server_version // 10000} is too old, 16 or newer is needed")
+    if not _number(connection, "SELECT count(*) FROM pg_available_extensions WHERE name = 'ltree'"):
+        raise SchemaMismatch("the server lacks the extension ltree: install PostgreSQL's contrib modules")
+
+
+def _check_konifer(now: State) -> None:
+    if now.konifer is None:
+        raise SchemaMismatch("the database has tables, but they are not Konifer's: name an empty one, or Konifer's")
+    if now.konifer not in KONIFER_VERSIONS:
+        known = f"{KONIFER_VERSIONS[0]} to {KONIFER_VERSIONS[-1]}"
+        raise SchemaMismatch(f"Konifer's tables are at version {now.konifer}, this konifer-fs knows {known}")
+
+
+def _check_ours(connection: Connection, now: State) -> None:
+    """Raise unless what was applied are the first of our migrations, as they are now."""
+    if now.ours is None:
+        return
+    known = {migration.version: migration for migration in list_migrations("konifer_fs")}
+    rows = connection.execute("SELECT version, sha256 FROM konifer_fs.migration ORDER BY version").fetchall()
+    for version, checksum in rows:
+        if version not in known:
+            raise SchemaMismatch(f"the schema konifer_fs is at version {now.ours}: use a newer konifer-fs")
+        if known[version].sha256 != checksum:
+            raise SchemaMismatch(f"migration {version} of the schema konifer_fs was changed after it was applied")
+
+
+def _check_may_attach(connection: Connection) -> None:
+    refused = "SELECT count(*) FROM unnest(%s::text[]) t (name) WHERE NOT has_table_privilege(name, 'REFERENCES')"
+    if _number(connection, refused, [list(_REFERENCED)]):
+        grant = f"GRANT REFERENCES ON {', '.join(_REFERENCED)} TO {connection.info.user}"
+        raise SchemaMismatch(f"the owner of Konifer's tables must first {grant}")
+
+
+def _make_konifer(connection: Connection) -> None:
+    connection.execute("CREATE EXTENSION IF NOT EXISTS ltree")
+    connection.execute(_BOOKKEEPING)
+    for migration in list_migrations("konifer"):
+        connection.execute(migration.text)
+        description = migration.name.replace("_", " ")
+        connection.execute("INSERT INTO migrations VALUES (%s, %s)", [migration.version, description])
+
+
+def _apply(connection: Connection, migration: Migration) -> None:
+    connection.execute(migration.text)
+    connection.execute(
+        "INSERT INTO konifer_fs.migration (version, name, sha256) VALUES (%s, %s, %s)",
+        [migration.version, migration.name, migration.sha256],
+    )

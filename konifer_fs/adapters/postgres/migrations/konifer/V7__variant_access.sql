@@ -1,0 +1,1 @@
+ALTER TABLE asset_variant ADD COLUMN last_accessed_at timestamp;

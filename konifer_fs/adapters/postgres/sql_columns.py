@@ -1,0 +1,22 @@
+"""What the statements that read nodes are composed of. Used by `sql_read` and `sql_select`.
+
+A node's row is: kind (d, f, l); a directory's label, an entry's name where it is believed, or a symlink's name; the
+columns of `NODE`; the columns of `ENTRY`; a symlink's target; and what a statement adds after these.
+"""
+
+from typing import Final
+
+NODE: Final = "n.id, n.mode, n.uid, n.gid, n.mtime, n.ctime"
+ENTRY: Final = "a.id, a.entry_id, v.format, n.size, v.bucket, v.key, a.created_at, a.modified_at"
+NO_ENTRY: Final = (
+    "NULL::uuid, NULL::bigint, NULL::text, NULL::bigint, NULL::text, NULL::text, NULL::timestamp, NULL::timestamp"
+)
+NODE_OF_ASSET: Final = "LEFT JOIN LATERAL (SELECT * FROM konifer_fs.node WHERE asset_id = a.id LIMIT 1) n ON true"
+ORIGINAL: Final = """LEFT JOIN LATERAL (
+    SELECT attributes->>'format' AS format, object_store_bucket AS bucket, object_store_key AS key
+      FROM asset_variant WHERE asset_id = a.id AND original_variant LIMIT 1) v ON true"""
+# A whole row: `d` is the directory by which the entry is named.
+ENTRY_WITH_PATH: Final = f"'f', CASE WHEN d.path = a.path THEN n.name END, {NODE}, {ENTRY}, NULL::text, a.path::text"
+# Whether a ready asset lies at or below a path. EXISTS would drop the ORDER BY that keeps it off the GiST index.
+HOLDS: Final = """(SELECT true FROM asset_tree
+        WHERE path >= {0} AND path < konifer_fs.after({0}) AND is_ready ORDER BY asset_tree.path LIMIT 1)"""

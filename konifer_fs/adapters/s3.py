@@ -1,0 +1,337 @@
+"""The object store behind S3's protocol: AWS, and whatever else speaks it.
+
+`wiring` makes it for the `s3` provider. boto3 stays in here; buckets are made by whoever runs the store.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from contextvars import copy_context
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from boto3.session import Session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
+from s3transfer.manager import TransferConfig, TransferManager
+
+from konifer_fs.adapters.outage import Outage
+from konifer_fs.domain.errors import (
+    ContentUnreadable,
+    KoniferFsError,
+    ObjectMissing,
+    StoreFull,
+    StoreRefused,
+    StoreUnreachable,
+)
+from konifer_fs.domain.variant import ObjectRef
+from konifer_fs.ports import StoredObject
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSRequest, AWSResponse
+    from botocore.exceptions import _ClientErrorResponseTypeDef
+    from botocore.model import OperationModel
+    from botocore.response import StreamingBody
+    from types_boto3_s3 import S3Client
+
+_PART_BYTES: Final = 16 << 20
+_PART_THREADS: Final = 4
+_READ_PIECE: Final = 1 << 20
+_ATTEMPTS: Final = 4
+_FETCH_ATTEMPTS: Final = 8
+_DEFAULT_REGION: Final = "us-east-1"
+_GIVE_UP_AT: Final = "konifer_fs_give_up_at"
+_SHORTEST_SECONDS: Final = 0.1
+_SILENCE: Final = (ReadTimeoutError, ConnectTimeoutError)
+_BUSY: Final = 429
+_CREATING_CLIENT: Final = Lock()
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _KnownSilent(BotoCoreError):
+    fmt = "The store did not answer a moment ago."
+
+
+_PASSING: Final = (HTTPClientError, NoConnectionError, CredentialRetrievalError, IncompleteReadError, _KnownSilent)
+
+
+class S3ObjectStore:
+    """Objects of any bucket that one set of credentials reaches. Thread-safe, with up to `max_connections` callers."""
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+        path_style: bool = False,
+        deadline: float = 30.0,
+        max_connections: int = 32,
+    ) -> None:
+        """Make a client; nothing is sent yet.
+
+        The keys count only when both are given; else the SDK looks for credentials (environment, profile, role).
+        `deadline` is in seconds without any progress, with all attempts: a large upload may take longer.
+
+        Raises:
+            StoreRefused: what is configured, here or in the SDK's own files, makes no client.
+        """
+        self._place = _place(endpoint_url)
+        self._deadline = deadline
+        self._outage = Outage(deadline)
+        config = Config(
+            connect_timeout=deadline,
+            read_timeout=deadline,
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            max_pool_connections=max_connections + _PART_THREADS,
+            tcp_keepalive=True,
+            s3={"addressing_style": "path" if path_style else "auto"},
+        )
+        static = bool(access_key and secret_key)
+        try:
+            # Sessions and the making of clients are not thread-safe, clients are.
+            with _CREATING_CLIENT:
+                session = Session(
+                    aws_access_key_id=access_key if static else None,
+                    aws_secret_access_key=secret_key if static else None,
+                )
+                self._client: S3Client = session.client(
+                    "s3",
+                    endpoint_url=endpoint_url or None,
+                    region_name=region or session.region_name or _DEFAULT_REGION,
+                    config=config,
+                )
+        except (BotoCoreError, ValueError) as error:
+            raise StoreRefused(f"{self._place}: {type(error).__name__}") from error
+        self._client.meta.events.register_first("request-created.s3", self._bound)
+        self._client.meta.events.register_first("needs-retry.s3", self._judge)
+        self._transfers = TransferManager(
+            self._client,
+            TransferConfig(
+                multipart_threshold=_PART_BYTES,
+                multipart_chunksize=_PART_BYTES,
+                max_request_concurrency=_PART_THREADS,
+            ),
+            executor_cls=_ContextExecutor,
+        )
+
+    def put(self, ref: ObjectRef, source: Path, content_type: str) -> None:
+        """Upload `source`: up to 16 MiB in one request, else in parts, which are aborted when one fails.
+
+        An abort that fails too leaves its parts in the bucket, unseen, to the bucket's life-cycle rule.
+
+        Raises:
+            StoreUnreachable, StoreRefused, StoreFull: nothing was stored, as far as can be told.
+            ContentUnreadable: `source` cannot be read.
+        """
+        with _readable(source) as file, self._reported(ref):
+            if os.fstat(file.fileno()).st_size <= _PART_BYTES:
+                self._client.put_object(Bucket=ref.bucket, Key=ref.key, Body=file, ContentType=content_type)
+            else:
+                arguments = {"ContentType": content_type}
+                self._transfers.upload(str(source), ref.bucket, ref.key, extra_args=arguments).result()
+
+    def fetch(self, ref: ObjectRef, target: BinaryIO) -> None:
+        """Write the object to `target` in pieces of 1 MiB; a broken connection is resumed where it broke.
+
+        Raises:
+            ObjectMissing, StoreUnreachable, StoreRefused: what `target` has got is a part.
+            ContentUnreadable: what came is not what was stored, by its checksum.
+        """
+        written = 0
+        for _ in range(_FETCH_ATTEMPTS):
+            body, size = self._open(ref, written)
+            with closing(body):
+                for piece in self._read_until_cut(ref, body):
+                    target.write(piece)
+                    written += len(piece)
+            if written == size:
+                return
+        raise StoreUnreachable(f"{self._place}: the connection kept breaking for {ref.bucket}/{ref.key}")
+
+    def local_path(self, ref: ObjectRef) -> None:
+        """Give None: there is no file."""
+
+    def size(self, ref: ObjectRef) -> int:
+        """Give the object's size in bytes; raises ObjectMissing, StoreUnreachable, StoreRefused."""
+        with self._reported(ref):
+            return self._client.head_object(Bucket=ref.bucket, Key=ref.key)["ContentLength"]
+
+    def find_object(self, ref: ObjectRef) -> StoredObject | None:
+        """Tell of an object; raises StoreUnreachable, StoreRefused."""
+        with suppress(ObjectMissing), self._reported(ref):
+            found = self._client.head_object(Bucket=ref.bucket, Key=ref.key)
+            return StoredObject(ref.key, found["ContentLength"], found["LastModified"])
+        return None
+
+    def list_objects(self, bucket: str) -> Iterator[Sequence[StoredObject]]:
+        """Tell of all objects in `bucket`, by key, a request for each page; raises StoreUnreachable, StoreRefused."""
+        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket))
+        while True:
+            with self._reported(ObjectRef(bucket, "")):
+                page = next(pages, None)
+                if page is None:
+                    return
+                found = [StoredObject(it["Key"], it["Size"], it["LastModified"]) for it in page.get("Contents", ())]
+            yield found
+
+    def delete(self, ref: ObjectRef) -> None:
+        """Remove the object; it is no error when it is not there."""
+        with self._reported(ref):
+            self._client.delete_object(Bucket=ref.bucket, Key=ref.key)
+
+    def check(self, bucket: str) -> None:
+        """Ask for the bucket, then store and delete a probe; raises StoreUnreachable, StoreRefused."""
+        probe = ObjectRef(bucket, f".konifer-fs-{uuid4().hex}")
+        try:
+            with self._reported(probe):
+                self._client.head_bucket(Bucket=bucket)
+        except ObjectMissing as error:
+            raise StoreRefused(f"{self._place} has no bucket {bucket}") from error
+        with self._reported(probe):
+            self._client.put_object(Bucket=bucket, Key=probe.key, Body=b"probe")
+        self.delete(probe)
+
+    def free_space(self) -> None:
+        """Give None: a bucket has no bounds that can be known."""
+
+    def close(self) -> None:
+        """Wait for what is being uploaded, and close the connections."""
+        self._transfers.shutdown()
+        self._client.close()
+
+    def _open(self, ref: ObjectRef, start: int) -> "tuple[StreamingBody, int]":
+        """Open the object at byte `start`; gives the whole object's size too."""
+        with self._reported(ref):
+            if not start:
+                whole = self._client.get_object(Bucket=ref.bucket, Key=ref.key)
+                return whole["Body"], whole["ContentLength"]
+            rest = self._client.get_object(Bucket=ref.bucket, Key=ref.key, Range=f"bytes={start}-")
+            body, size = rest["Body"], start + rest["ContentLength"]
+        if rest.get("ContentRange") != f"bytes {start}-{size - 1}/{size}":
+            body.close()
+            raise StoreUnreachable(f"{self._place}: a broken connection cannot be resumed for {ref.bucket}/{ref.key}")
+        return body, size
+
+    def _read_until_cut(self, ref: ObjectRef, body: "StreamingBody") -> Iterator[bytes]:
+        with self._reported(ref):
+            try:
+                while piece := body.read(_READ_PIECE):
+                    yield piece
+            except (ResponseStreamingError, IncompleteReadError):
+                return
+
+    def _bound(self, request: "AWSRequest", **_: object) -> None:
+        """Give an attempt what its request has left of the deadline; none while the store is known to be silent."""
+        if not self._outage.may_ask():
+            raise _KnownSilent
+        now = time.monotonic()
+        give_up_at = request.context.setdefault(_GIVE_UP_AT, now + self._deadline)
+        request.context["read_timeout"] = max(_SHORTEST_SECONDS, give_up_at - now)
+
+    def _judge(
+        self,
+        operation: "OperationModel",
+        attempts: int,
+        request_dict: Mapping[str, Any],
+        response: "tuple[AWSResponse, _ClientErrorResponseTypeDef] | None" = None,
+        caught_exception: Exception | None = None,
+        **_: object,
+    ) -> None:
+        """Stop the SDK, by raising, where another attempt does harm; else it decides.
+
+        After a time-out, or when its next pause may outlast the deadline, there is nothing left to try in. And it asks
+        HeadBucket for the region after a redirection that names none: where that is redirected too (a hotel's
+        network), it asks until the stack overflows.
+        """
+        is_late = time.monotonic() + 2 ** (attempts - 1) > request_dict["context"].get(_GIVE_UP_AT, 0.0)
+        if caught_exception and (is_late or isinstance(caught_exception, _SILENCE)):
+            raise caught_exception
+        if response:
+            self._outage.note_answer()
+            status = response[0].status_code
+            is_astray = operation.name == "HeadBucket" and status in {301, 302, 307}
+            if is_astray or (is_late and status >= _BUSY):
+                raise ClientError(response[1], operation.name)
+
+    @contextmanager
+    def _reported(self, ref: ObjectRef) -> Iterator[None]:
+        """Turn the SDK's errors into facts. Only codes and class names are told: texts may quote what is secret."""
+        try:
+            yield
+        except ClientError as error:
+            raise _fact(error)(f"{self._place}: {_code(error)} for {ref.bucket}/{ref.key}") from error
+        except FlexibleChecksumError as error:
+            raise ContentUnreadable(f"{ref.bucket}/{ref.key} is not what was stored") from error
+        except KeyError as error:
+            # Such as the page of a proxy or of a hotel's network.
+            raise StoreUnreachable(f"{self._place}: what answers does not speak S3") from error
+        except BotoCoreError as error:
+            if isinstance(error, _SILENCE):
+                self._outage.note_silence()
+            fact = StoreUnreachable if isinstance(error, _PASSING) else StoreRefused
+            raise fact(f"{self._place}: {type(error).__name__} for {ref.bucket}/{ref.key}") from error
+
+
+class _ContextExecutor(ThreadPoolExecutor):
+    """Threads that know what the one knows who gives them work."""
+
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run `function` in a copy of this thread's context."""
+        context = copy_context()
+        return super().submit(lambda: context.run(function, *args, **kwargs))
+
+
+def _fact(error: ClientError) -> type[KoniferFsError]:
+    """Tell what a server's refusal means."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = _code(error)
+    if code == "NoSuchKey" or (status == 404 and code != "NoSuchBucket"):
+        return ObjectMissing
+    if status == 507:
+        return StoreFull
+    if status >= 500 or status in {302, 307, 408, 429} or code == "RequestTimeout":
+        return StoreUnreachable
+    return StoreRefused
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code") or "an unnamed error"
+
+
+def _place(endpoint_url: str | None) -> str:
+    """Name the store in messages: host and port only, for an address may carry a password."""
+    if not endpoint_url:
+        return "AWS S3"
+    return urlsplit(endpoint_url).netloc.rpartition("@")[2] or "S3"
+
+
+@contextmanager
+def _readable(source: Path) -> Iterator[BinaryIO]:
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise ContentUnreadable(f"{source.name}: {error.strerror}") from error
+    with file:
+        yield file
