@@ -1,0 +1,1 @@
+"""The pyfuse3 adapter: the only async code of the library."""

@@ -1,0 +1,81 @@
+"""Reading an open directory to the kernel. Every reading is a readdirplus: names come with their attributes."""
+
+from collections.abc import Sequence
+
+import pyfuse3
+from pyfuse3 import FileNameT
+
+from konifer_fs.domain.errors import MovedOn
+from konifer_fs.fuse.attributes import TIME_TO_LIVE, to_attributes
+from konifer_fs.fuse.inodes import Inode
+from konifer_fs.fuse.session import Session
+from konifer_fs.vfs.listing import Row
+from konifer_fs.vfs.nodes import AnyDirectory, Node
+from konifer_fs.vfs.stat import Stat
+from konifer_fs.vfs.virtual.nodes import VirtualNode
+
+_DOTS = 2  # Places 1 and 2 of a directory are "." and "..".
+
+
+class OpenDirectory:
+    """One open directory."""
+
+    def __init__(self, session: Session, inode: Inode, directory: AnyDirectory) -> None:
+        self._session = session
+        self.inode = inode
+        self._listing = session.fs.list_directory(directory)
+
+    async def reply(self, start_id: int, token: pyfuse3.ReaddirToken) -> None:
+        """Give the kernel the names after place `start_id`, as many as it takes; reading from the start reads anew."""
+        if start_id == 0:
+            directory = await self._session.any_directory(self.inode.number)
+            self._listing = self._session.fs.list_directory(directory)
+        for dot in range(start_id, _DOTS):
+            if not self._reply_dot(dot, token):
+                return
+        place = max(0, start_id - _DOTS)
+        while rows := await self._rows(place):
+            for row in rows:
+                if not self._reply_row(row, token):
+                    return
+            place = rows[-1].after
+
+    async def _rows(self, place: int) -> Sequence[Row]:
+        rows = self._listing.at_hand(place)
+        return await self._session.offload.ask(self._listing.read, place) if rows is None else rows
+
+    def _reply_dot(self, dot: int, token: pyfuse3.ReaddirToken) -> bool:
+        number = self.inode.parent if dot else self.inode.number
+        shown = to_attributes(self._session.fs.tree.stat(self.inode.node), number)
+        return pyfuse3.readdir_reply(token, FileNameT(b".." if dot else b"."), shown, dot + 1)
+
+    def _reply_row(self, row: Row, token: pyfuse3.ReaddirToken) -> bool:
+        """Reply with a row."""
+        if isinstance(row.node, VirtualNode):
+            # The kernel looks it up before it uses it: until then it need not be known, and there may be very many.
+            attributes = to_attributes(row.stat, row.node.id)
+            return pyfuse3.readdir_reply(token, FileNameT(row.name.encode()), attributes, row.after + _DOTS)
+        return self._reply_real(row, token)
+
+    def _reply_real(self, row: Row, token: pyfuse3.ReaddirToken) -> bool:
+        """Reply with a row of a real directory: what this mount did since it was read counts more."""
+        try:
+            node, shown = self._latest(row)
+        except MovedOn:
+            return True
+        inode = self._session.inodes.note(node, self.inode.number, row.name)
+        still_named = self.inode.renamed < self._listing.read_at
+        attributes = to_attributes(shown, inode.number, entry_timeout=TIME_TO_LIVE if still_named else 0)
+        replied = pyfuse3.readdir_reply(token, FileNameT(row.name.encode()), attributes, row.after + _DOTS)
+        if replied:
+            inode.lookups += 1
+        else:
+            self._session.inodes.forget(inode.number, 0)
+        return replied
+
+    def _latest(self, row: Row) -> tuple[Node, Stat]:
+        tree = self._session.fs.tree
+        known = self._session.inodes.find(row.node)
+        latest = known.node if known is not None and known.confirmed > self._listing.read_at else row.node
+        node = tree.settled(latest)
+        return node, row.stat if node is row.node else tree.stat(node)

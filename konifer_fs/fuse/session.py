@@ -1,0 +1,109 @@
+"""What the operations share: the tree, the kernel's inodes, and the threads for what may block.
+
+Lives on the trio thread.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+import pyfuse3
+import trio
+
+from konifer_fs.domain.errors import MovedOn, NoSuchName, NotADirectory, ReadOnly
+from konifer_fs.domain.node import Directory
+from konifer_fs.fuse.attributes import TIME_TO_LIVE, to_attributes
+from konifer_fs.fuse.inodes import Inodes
+from konifer_fs.fuse.offload import Offload
+from konifer_fs.vfs.filesystem import FileSystem
+from konifer_fs.vfs.nodes import AnyDirectory, Node
+from konifer_fs.vfs.stat import Stat
+from konifer_fs.vfs.virtual.nodes import Preparation, VirtualDirectory
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Of one name: its original's orientation, and the picture; what is gone again after that is not chased.
+_PREPARATIONS: Final = 3
+
+
+class Session:
+    """One mount's conversation with the kernel."""
+
+    def __init__(self, filesystem: FileSystem) -> None:
+        self.fs: Final = filesystem
+        self.offload: Final = Offload()
+        self.inodes: Final = Inodes(filesystem.root)
+
+    def introduce(self, node: Node, shown: Stat, parent: int, name: str) -> pyfuse3.EntryAttributes:
+        """Tell the kernel of a node that was just read as `name`: it counts as one look-up."""
+        inode = self.inodes.note(node, parent, name)
+        inode.lookups += 1
+        return to_attributes(shown, inode.number)
+
+    def node(self, number: int) -> Node:
+        """Give the node of an inode as this mount knows it."""
+        return self.fs.tree.settled(self.inodes[number].node)
+
+    async def directory(self, number: int) -> Directory:
+        """Give a directory in which names can be made and changed; raises ReadOnly for a virtual one."""
+        node = await self.any_directory(number)
+        if not isinstance(node, Directory):
+            raise ReadOnly
+        return node
+
+    async def any_directory(self, number: int) -> AnyDirectory:
+        """Give a directory, read again when that was longer ago than the time-to-live: it may have been moved."""
+        inode = self.inodes[number]
+        time_to_live = 0.0 if isinstance(inode.node, VirtualDirectory) else TIME_TO_LIVE
+        if time.monotonic() - inode.confirmed > time_to_live:
+            inode.confirm(await self.offload.ask(self.fs.tree.refresh, inode.node))
+        if not isinstance(inode.node, AnyDirectory):
+            raise NotADirectory
+        return inode.node
+
+    async def find(self, number: int, name: str) -> tuple[Node, Stat]:
+        """Give what `name` denotes in a directory, once it is made; no thread waits for that. Raises NoSuchName."""
+        if not isinstance(self.inodes[number].node, VirtualDirectory):  # These find out by themselves.
+            await self.any_directory(number)
+        for _ in range(_PREPARATIONS):
+            found = await self.ask_of(number, self._find, name)
+            if not isinstance(found, Future):
+                return found
+            await _wait(found)
+        raise MovedOn(name)
+
+    def _find(self, directory: Node, name: str) -> tuple[Node, Stat] | Preparation:
+        tree = self.fs.tree
+        if not isinstance(directory, AnyDirectory):
+            raise NotADirectory
+        found = directory.names.find(name) if isinstance(directory, VirtualDirectory) else tree.find(directory, name)
+        if found is None:
+            raise NoSuchName(name)
+        return found if isinstance(found, Future) else (found, tree.stat(found))
+
+    async def ask_of(
+        self, number: int, function: Callable[Concatenate[Node, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Call `function` with the node in a thread; when that has moved on, once more with what it is now."""
+        try:
+            return await self.offload.ask(function, self.node(number), *args, **kwargs)
+        except MovedOn:
+            node = await self.offload.ask(self.fs.tree.refresh, self.node(number))
+            self.inodes[number].confirm(node)
+            return await self.offload.ask(function, node, *args, **kwargs)
+
+
+async def _wait(work: Preparation) -> None:
+    """Wait until `work` is done; raises what it raised."""
+    done, token = trio.Event(), trio.lowlevel.current_trio_token()
+
+    def tell(_: Preparation) -> None:
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(done.set)
+
+    work.add_done_callback(tell)
+    await done.wait()
+    work.result()

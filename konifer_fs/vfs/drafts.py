@@ -1,0 +1,205 @@
+"""Drafts: files being written, and files that are not stored yet or never will be.
+
+A draft is on this mount only. Its bytes are a spool file; its name, ownership and pending annotations are here, and
+in the record beside the bytes (`draft_records`). Whoever changes a draft's bytes, name or state holds its `lock`; the
+index of names has a lock of its own, which is never held while waiting for another.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from enum import Enum
+from uuid import UUID
+
+from konifer_fs.domain.asset import AnnotationEdit
+from konifer_fs.domain.errors import KoniferFsError, NameTaken
+from konifer_fs.domain.node import Directory, Entry, Ownership
+from konifer_fs.domain.path import AssetPath
+from konifer_fs.spool import SpoolFile
+from konifer_fs.workflows.store_asset import Attempt
+
+Renamed = tuple[AssetPath, AssetPath]
+
+
+class DraftState(Enum):
+    """What has become of a draft; the value is what `user.konifer.state` shows."""
+
+    WRITING = "writing"
+    STORED = "ready"
+    INCOMPLETE = "incomplete"
+    PENDING = "pending"
+    LOCAL = "local"
+    REFUSED = "refused"
+
+
+class Draft:
+    """One file being written.
+
+    `base` is the entry it began from or became by its last commit, which it shadows; `recorded` is the asset that this
+    opening has committed. `version` counts changes of the bytes; `stored_version` is the one both stores have,
+    `tried_version` the last one that a commit looked at. `is_faithful` is whether the stored bytes are the draft's own,
+    and not what preprocessing made of them. `name` is None once the file is unlinked. `attempt` is an upload whose
+    outcome is not known, `error` says why the last of `failures` tries to store it failed. `since_ns` is when the draft
+    was begun. `is_acknowledged` is whether a close has promised that these bytes will be stored, `is_nameless` whether
+    they are to be without a name, since that is another's. `holds_base` is whether some bytes may be those of `base`.
+    """
+
+    def __init__(
+        self,
+        *,
+        id: int,  # noqa: A002 (the domain's word for an inode number)
+        directory: Directory,
+        name: str,
+        file: SpoolFile,
+        ownership: Ownership,
+        base: Entry | None = None,
+        named_ns: int = 0,
+    ) -> None:
+        self.id = id
+        self.directory = directory
+        self.name: str | None = name
+        self.file = file
+        self.ownership = ownership
+        self.base = base
+        self.named_ns = named_ns
+        self.state = DraftState.WRITING
+        self.edit = AnnotationEdit()
+        self.version = 1
+        self.stored_version = 0
+        self.tried_version = 0
+        self.is_faithful = True
+        self.holds_base = False
+        self.refusal: KoniferFsError | None = None
+        self.attempt: Attempt | None = None
+        self.error = ""
+        self.failures = 0
+        self.is_acknowledged = False
+        self.is_nameless = False
+        self.since_ns = time.time_ns()
+        self.recorded: UUID | None = None
+        self.handles = 0
+        self.writers = 0
+        self.lock = threading.Lock()
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether both stores have these bytes, or what preprocessing made of them."""
+        return self.stored_version == self.version
+
+    def touch(self, now_ns: int) -> None:
+        """Note that the bytes changed: times move, and set-id bits go."""
+        owned = self.ownership
+        mode = owned.mode
+        if mode is not None and mode & 0o6000:
+            mode &= ~0o4000 & (~0o2000 if mode & 0o010 else ~0)
+        self.ownership = Ownership(mode=mode, uid=owned.uid, gid=owned.gid, mtime_ns=now_ns, ctime_ns=now_ns)
+        self.version += 1
+        self.is_acknowledged = False
+        if self.state is not DraftState.REFUSED:
+            self.state = DraftState.WRITING
+
+
+class Drafts:
+    """The drafts of this mount by name, and by id. Thread-safe; atomic where it says so."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[tuple[int, str], Draft] = {}
+        self._by_id: dict[int, Draft] = {}
+        self._renamed_ns: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def renamed_ns(self, directory: Directory) -> int:
+        """Give when a draft's name last came to or went from `directory`, in ns; 0 when none did."""
+        return self._renamed_ns.get(directory.id, 0)
+
+    def find(self, directory: Directory, name: str) -> Draft | None:
+        """Give the draft called `name` in `directory`."""
+        return self._by_name.get((directory.id, name))
+
+    def find_by_id(self, node_id: int) -> Draft | None:
+        """Give the draft with this inode number, also one without a name that is still open."""
+        return self._by_id.get(node_id)
+
+    def add(self, draft: Draft) -> None:
+        """Add a draft under its name, atomically; raises NameTaken when another has it."""
+        assert draft.name is not None  # noqa: S101 (for the type checker)
+        key = (draft.directory.id, draft.name)
+        with self._lock:
+            if key in self._by_name:
+                raise NameTaken(draft.name)
+            self._by_name[key] = self._by_id[draft.id] = draft
+            self._renamed_ns[draft.directory.id] = draft.named_ns
+
+    def rename(self, draft: Draft, directory: Directory, name: str | None) -> None:
+        """Give a draft another name, or none; who had that name has none any more. Atomic."""
+        with self._lock:
+            if draft.name is not None:
+                self._by_name.pop((draft.directory.id, draft.name), None)
+            self._renamed_ns[draft.directory.id] = self._renamed_ns[directory.id] = time.time_ns()
+            draft.directory, draft.name = directory, name
+            if name is not None:
+                before = self._by_name.get((directory.id, name))
+                if before is not None:
+                    before.name = None
+                self._by_name[directory.id, name] = draft
+
+    def exchange(self, one: Draft, other: Draft) -> None:
+        """Let two drafts swap their names, atomically."""
+        with self._lock:
+            one.directory, other.directory = other.directory, one.directory
+            one.name, other.name = other.name, one.name
+            for draft in (one, other):
+                if draft.name is not None:
+                    self._by_name[draft.directory.id, draft.name] = draft
+
+    def readdress(self, draft: Draft, directory: Directory, name: str, number: int) -> None:
+        """Give a draft another directory, name and number, atomically; one that was not added is not added by it.
+
+        Raises NameTaken, and changes nothing, when another draft has the name.
+        """
+        with self._lock:
+            is_named = self._by_name.get((draft.directory.id, draft.name or "")) is draft
+            is_numbered = self._by_id.get(draft.id) is draft
+            if is_named and self._by_name.get((directory.id, name), draft) is not draft:
+                raise NameTaken(name)
+            if is_named and draft.name is not None:
+                del self._by_name[draft.directory.id, draft.name]
+                self._by_name[directory.id, name] = draft
+                self._renamed_ns[directory.id] = time.time_ns()
+            if is_numbered:
+                del self._by_id[draft.id]
+                self._by_id[number] = draft
+            draft.directory, draft.name, draft.id = directory, name, number
+
+    def drop(self, draft: Draft) -> None:
+        """Forget a draft, by name and by id; no effect on another that has come to have them."""
+        with self._lock:
+            if draft.name is not None and self._by_name.get((draft.directory.id, draft.name)) is draft:
+                del self._by_name[draft.directory.id, draft.name]
+            if self._by_id.get(draft.id) is draft:
+                del self._by_id[draft.id]
+
+    def list_in(self, directory: Directory) -> list[Draft]:
+        """Give the named drafts of a directory, by name."""
+        with self._lock:
+            found = [draft for (parent, _), draft in self._by_name.items() if parent == directory.id]
+        return sorted(found, key=lambda draft: draft.name or "")
+
+    def list_all(self) -> list[Draft]:
+        """Give all named drafts, by path and name."""
+        with self._lock:
+            found = list(self._by_name.values())
+        return sorted(found, key=lambda draft: (draft.directory.path.labels, draft.name or ""))
+
+    def rebase(self, moved: Sequence[Renamed]) -> None:
+        """Note that directories were renamed, for the drafts in and below them."""
+        for draft in self.list_all():
+            here = draft.directory
+            path = rebased(here.path, moved)
+            if path != here.path:
+                draft.directory = Directory(id=here.id, path=path, made=True, ownership=here.ownership)
+
+
+def rebased(path: AssetPath, moved: Sequence[Renamed]) -> AssetPath:
+    """Give where `path` lies after some directories, none within another, got new paths at once."""
+    return next((path.rebased(old, new) for old, new in moved if path.is_within(old)), path)

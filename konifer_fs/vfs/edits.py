@@ -1,0 +1,148 @@
+"""Changing the tree: making and removing names, and what chmod, chown and utimensat set. Moving is in `moves`."""
+
+import time
+from dataclasses import replace
+
+from konifer_fs.domain.errors import DirectoryNotEmpty, IsADirectory, MovedOn, NameTaken, NotADirectory, ReadOnly
+from konifer_fs.domain.node import Directory, Entry, Ownership, Symlink
+from konifer_fs.domain.path import check_name
+from konifer_fs.ports import MetadataStore
+from konifer_fs.vfs.commits import Commits
+from konifer_fs.vfs.drafts import Draft, Drafts
+from konifer_fs.vfs.files import Files
+from konifer_fs.vfs.nodes import AnyDirectory, Node, RealNode, changeable
+from konifer_fs.vfs.tree import Tree
+from konifer_fs.vfs.virtual.nodes import VirtualDirectory, VirtualLink
+from konifer_fs.vfs.virtual.selected import DescribedNames
+
+
+class Edits:
+    """Makes and removes names of one mount, and sets ownership. Thread-safe."""
+
+    def __init__(self, metadata: MetadataStore, tree: Tree, files: Files, drafts: Drafts, commits: Commits) -> None:
+        self._metadata = metadata
+        self._tree = tree
+        self._files = files
+        self._drafts = drafts
+        self._commits = commits
+
+    def make_directory(self, parent: Directory, name: str, ownership: Ownership) -> Directory:
+        """Make a directory; raises NameTaken, NameReserved, NameTooLong, NameNotText."""
+        self._check_free(parent, name)
+        return self._metadata.make_directory(parent, name, _now(ownership))
+
+    def make_symlink(self, parent: AnyDirectory, name: str, target: str, ownership: Ownership) -> Symlink | VirtualLink:
+        """Make a symbolic link to anywhere; where links to entries are selected, it changes what describes one.
+
+        Raises:
+            NameTaken, NameReserved, NameTooLong, NameNotText; ReadOnly and what labels and tags are refused with
+        """
+        if isinstance(parent, VirtualDirectory):
+            return _describing(parent).add(name, target)
+        self._check_free(parent, name)
+        return self._metadata.make_symlink(parent, name, target, _now(ownership))
+
+    def move_link(self, source: AnyDirectory, name: str, target: AnyDirectory, new_name: str) -> None:
+        """Move a link from where links to entries are selected to another such place; raises as `make_symlink`."""
+        _describing(source).move(name, _describing(target), new_name)
+
+    def remove(self, parent: AnyDirectory, name: str) -> None:
+        """Remove a file or symlink, which open handles go on using; a variant is removed from both stores.
+
+        Raises:
+            NoSuchName, IsADirectory, ReadOnly; NameReserved for what every entry's variants are shown with
+        """
+        if isinstance(parent, VirtualDirectory):
+            parent.names.remove(name)
+            return
+        node = changeable(self._tree.lookup(parent, name))
+        if isinstance(node, Directory):
+            raise IsADirectory(name)
+        if isinstance(node, Symlink):
+            self._metadata.remove_symlink(parent, node, time.time_ns())
+        elif isinstance(node, Entry):
+            self._metadata.remove_entry(parent, node, time.time_ns())
+        else:
+            with node.lock:
+                if node.base is not None:
+                    self._remove_base(parent, node.base)
+                self.unlink_draft(node)
+
+    def _remove_base(self, parent: Directory, base: Entry) -> None:
+        try:
+            self._metadata.remove_entry(parent, base, time.time_ns())
+        except MovedOn:
+            return  # Somebody removed the entry under the draft: it is gone, as asked for.
+
+    def drop_draft(self, draft: Draft) -> None:
+        """Remove a draft, but not the entry that it lies over; raises NameTaken while it is open."""
+        with draft.lock:
+            if draft.handles:
+                raise NameTaken(f"{draft.name} is open")
+            self.unlink_draft(draft)
+
+    def unlink_draft(self, draft: Draft) -> None:
+        """Take a draft's name; its bytes go with its last handle. The caller holds its lock."""
+        self._drafts.rename(draft, draft.directory, None)
+        self._files.settle(draft)
+
+    def remove_directory(self, parent: Directory, name: str) -> None:
+        """Remove an empty directory.
+
+        Raises:
+            NoSuchName, NotADirectory, DirectoryNotEmpty (also when it holds drafts or local files of this mount)
+        """
+        node = changeable(self._tree.lookup(parent, name))
+        if not isinstance(node, Directory):
+            raise NotADirectory(name)
+        if self._drafts.list_in(node):
+            raise DirectoryNotEmpty(name)
+        self._metadata.remove_directory(node, time.time_ns())
+
+    def set_ownership(self, node: Node, change: Ownership) -> Node:
+        """Set mode, owner and times where `change` has them; ctime is now. A change of owner clears set-id bits."""
+        node = changeable(node)
+        change = replace(_without_set_id(node, change), ctime_ns=time.time_ns())
+        if not isinstance(node, Draft):
+            return self._metadata.set_ownership(node, change)
+        with node.lock:
+            node.ownership = _merged(node.ownership, change)
+            if node.is_stored and node.base is not None:
+                self._metadata.set_ownership(node.base, change)
+            self._commits.save(node)
+        return node
+
+    def _check_free(self, parent: Directory, name: str) -> None:
+        check_name(name)
+        if self._drafts.find(parent, name):
+            raise NameTaken(name)
+
+
+def _describing(directory: AnyDirectory) -> DescribedNames:
+    """Give a directory in which links can be made; raises ReadOnly."""
+    if isinstance(directory, VirtualDirectory) and isinstance(directory.names, DescribedNames):
+        return directory.names
+    raise ReadOnly
+
+
+def _without_set_id(node: RealNode, change: Ownership) -> Ownership:
+    mode = node.ownership.mode or 0
+    chowned = change.uid is not None or change.gid is not None
+    if isinstance(node, Directory) or not chowned or change.mode is not None or not mode & 0o6000:
+        return change
+    return replace(change, mode=mode & 0o1777)
+
+
+def _merged(now: Ownership, change: Ownership) -> Ownership:
+    return Ownership(
+        mode=now.mode if change.mode is None else change.mode,
+        uid=now.uid if change.uid is None else change.uid,
+        gid=now.gid if change.gid is None else change.gid,
+        mtime_ns=now.mtime_ns if change.mtime_ns is None else change.mtime_ns,
+        ctime_ns=now.ctime_ns if change.ctime_ns is None else change.ctime_ns,
+    )
+
+
+def _now(ownership: Ownership) -> Ownership:
+    now_ns = time.time_ns()
+    return replace(ownership, mtime_ns=now_ns, ctime_ns=now_ns)

@@ -1,0 +1,357 @@
+"""Opening, reading and writing files. All handles on one file of this mount share one draft.
+
+An opened entry reads its object; the first change starts a draft from the entry's bytes and turns every handle on that
+file over to it. Thread-safe: drafts lock themselves.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from konifer_fs.domain.errors import (
+    ContentTooLarge,
+    KoniferFsError,
+    MovedOn,
+    NameTaken,
+    NotWhole,
+    WrongMediumType,
+)
+from konifer_fs.domain.formats import can_begin_image
+from konifer_fs.domain.node import Directory, Entry, Ownership
+from konifer_fs.domain.path import check_name
+from konifer_fs.ports import MetadataStore
+from konifer_fs.spool import Spool
+from konifer_fs.vfs.commits import Commits
+from konifer_fs.vfs.drafts import Draft, Drafts, DraftState
+from konifer_fs.vfs.names import may_be_local
+from konifer_fs.vfs.opened import OpenFile
+from konifer_fs.vfs.settings import Settings
+from konifer_fs.vfs.shadows import Shadows
+from konifer_fs.workflows.fetch_content import Contents
+
+log = logging.getLogger(__name__)
+
+_IDS_AT_ONCE: Final = 256
+_LONGEST_MAGIC: Final = 32
+
+
+class Files:
+    """The files of a mount that are open or being written.
+
+    `on_stored` is told of an entry that was recorded here once its last handle is closed; it must not block.
+    """
+
+    def __init__(
+        self,
+        metadata: MetadataStore,
+        contents: Contents,
+        spool: Spool,
+        drafts: Drafts,
+        commits: Commits,
+        settings: Settings,
+        on_stored: Callable[[Entry], None],
+    ) -> None:
+        self._on_stored = on_stored
+        self._metadata = metadata
+        self._contents = contents
+        self._spool = spool
+        self._drafts = drafts
+        self._commits = commits
+        self._settings = settings
+        self._ids: list[int] = []
+        self._opened: dict[int, set[OpenFile]] = {}
+        self._shadows = Shadows(metadata, contents, spool, drafts, settings.defaults)
+        self._lock = threading.Lock()
+
+    # Opening and closing.
+    def create(self, directory: Directory, name: str, ownership: Ownership) -> tuple[Draft, OpenFile]:
+        """Make a new, empty draft and open it for writing, under a name that the stored tree is known not to have.
+
+        Raises:
+            NameTaken: another draft has it.
+            NameReserved, NameTooLong, NameNotText: no file can be called so.
+        """
+        check_name(name)
+        if not directory.made:
+            directory = self._metadata.make_directories(directory.path)
+        now_ns = time.time_ns()
+        draft = Draft(
+            id=self._next_id(), directory=directory, name=name, file=self._spool.create(), named_ns=now_ns,
+            ownership=Ownership(
+                mode=ownership.mode, uid=ownership.uid, gid=ownership.gid, mtime_ns=now_ns, ctime_ns=now_ns
+            ),
+        )  # fmt: skip
+        try:
+            self._drafts.add(draft)
+        except NameTaken:
+            draft.file.discard()
+            raise
+        opened = OpenFile(entry=None, writable=True)
+        opened.changed = True
+        with draft.lock:
+            self._attach(opened, draft)
+        return draft, opened
+
+    def is_ready_to_create(self, directory: Directory) -> bool:
+        """Whether `create` will not have to ask the metadata store for anything."""
+        return directory.made and bool(self._ids)
+
+    def open(self, node: Entry | Draft, *, writable: bool, truncate: bool) -> OpenFile:
+        """Open a file.
+
+        Raises:
+            MovedOn: another entry has the name by now; the caller looks it up again.
+            ObjectMissing, ContentUnreadable: the content is not there.
+        """
+        draft = node if isinstance(node, Draft) else self._drafts.find_by_id(node.id)
+        if draft is None and isinstance(node, Entry):
+            return self._open_entry(node, writable=writable, truncate=truncate)
+        assert draft is not None  # noqa: S101 (for the type checker)
+        return self._open_draft(draft, writable=writable, truncate=truncate)
+
+    def _open_entry(self, entry: Entry, *, writable: bool, truncate: bool) -> OpenFile:
+        current = self._metadata.refresh(entry)
+        if not isinstance(current, Entry) or current.asset_id != entry.asset_id:
+            raise MovedOn
+        if truncate:
+            return self._open_draft(self._begin(current, copy=False), writable=writable, truncate=True)
+        opened = OpenFile(entry=current, writable=writable)
+        opened.content = self._contents.acquire_original(current)
+        with self._lock:
+            self._opened.setdefault(entry.id, set()).add(opened)
+        if begun_meanwhile := self._drafts.find_by_id(entry.id):
+            self._attach(opened, begun_meanwhile)
+        return opened
+
+    def _open_draft(self, draft: Draft, *, writable: bool, truncate: bool) -> OpenFile:
+        opened = OpenFile(entry=draft.base, writable=writable)
+        with draft.lock:
+            if self._drafts.find_by_id(draft.id) is not draft:
+                raise MovedOn
+            if self._was_replaced(draft):
+                self._drafts.drop(draft)
+                raise MovedOn
+            self._attach(opened, draft)
+            if truncate:
+                opened.changed = True
+                self._truncate(draft, 0)
+        return opened
+
+    def _was_replaced(self, draft: Draft) -> bool:
+        """Whether nothing but readers keep a stored draft, and its entry was replaced elsewhere meanwhile."""
+        if draft.base is None or draft.writers or not draft.is_stored:
+            return False
+        now = self._metadata.refresh(draft.base)
+        return not isinstance(now, Entry) or now.asset_id != draft.base.asset_id
+
+    def _attach(self, opened: OpenFile, draft: Draft) -> None:
+        with self._lock:
+            if opened.draft is draft:
+                return
+            opened.draft = draft
+            draft.handles += 1
+            draft.writers += opened.writable
+            self._opened.setdefault(draft.id, set()).add(opened)
+            draft.file.open()
+
+    def release(self, opened: OpenFile) -> None:
+        """Close a handle: what no flush has seen is committed, a refused or unlinked draft goes with the last one."""
+        self._release(opened, patient=True)
+
+    def release_now(self, opened: OpenFile) -> bool:
+        """Do what `release` does unless it would have to wait for something; gives whether it did."""
+        return self._release(opened, patient=False)
+
+    def _release(self, opened: OpenFile, *, patient: bool) -> bool:
+        draft = opened.draft
+        if draft is None:
+            self._forget(opened)
+            return True
+        if not draft.lock.acquire(blocking=patient):
+            return False
+        try:
+            if opened.changed and draft.tried_version != draft.version:
+                if not patient:
+                    return False
+                self._commit_late(draft)
+            self._detach(opened, draft)
+        finally:
+            draft.lock.release()
+        return True
+
+    def _commit_late(self, draft: Draft) -> None:
+        try:
+            self._commits.commit(draft)
+        except KoniferFsError as error:
+            log.warning("%s: what was written after the last flush is not stored: %s", draft.name, error)
+
+    def _detach(self, opened: OpenFile, draft: Draft) -> None:
+        self._forget(opened)
+        draft.handles -= 1
+        draft.writers -= opened.writable
+        self.settle(draft)
+
+    def _forget(self, opened: OpenFile) -> None:
+        with self._lock:
+            siblings = self._opened.get(opened.node_id, set())
+            siblings.discard(opened)
+            if not siblings:
+                self._opened.pop(opened.node_id, None)
+        if opened.content is not None:
+            self._contents.release(opened.content)
+
+    def settle(self, draft: Draft) -> None:
+        """Let go of a draft that nothing needs any more; the caller holds its lock."""
+        if draft.name is None:
+            self._commits.let_go(draft)
+        if draft.handles == 0:
+            if draft.state in {DraftState.STORED, DraftState.REFUSED} or draft.name is None:
+                self._drafts.drop(draft)
+                draft.file.discard()
+                if draft.recorded is not None and draft.base is not None and draft.name is not None:
+                    self._on_stored(draft.base)
+            else:
+                draft.file.close()
+        elif draft.state is DraftState.REFUSED and draft.writers == 0:
+            self._drafts.drop(draft)
+
+    # Reading and writing.
+    def read(self, opened: OpenFile, length: int, offset: int) -> bytes:
+        """Read up to `length` bytes at `offset`; fewer only at the end."""
+        if opened.draft is not None:
+            return opened.draft.file.pread(length, offset)
+        if opened.content is None:
+            raise MovedOn
+        return self._contents.pread(opened.content, length, offset)
+
+    def is_at_hand(self, opened: OpenFile) -> bool:
+        """Whether reading will not have to fetch anything first."""
+        return opened.draft is not None or (opened.content is not None and opened.content.file is not None)
+
+    def write(self, opened: OpenFile, content: bytes, offset: int) -> int:
+        """Write all of `content` at `offset`; gives its length.
+
+        Raises:
+            WrongMediumType: at offset 0, bytes that cannot begin an image of a supported type.
+            ContentTooLarge, SpoolFull: it would go over a limit; nothing was changed.
+        """
+        draft = opened.draft or self._begin_for(opened)
+        with draft.lock:
+            return self._write(opened, draft, content, offset)
+
+    def write_now(self, opened: OpenFile, content: bytes, offset: int) -> int | None:
+        """Do what `write` does, or give None when that would have to wait for something."""
+        draft = opened.draft
+        if draft is None or not draft.lock.acquire(blocking=False):
+            return None
+        try:
+            if self._commits.will_sync(draft):
+                return None
+            return self._write(opened, draft, content, offset)
+        finally:
+            draft.lock.release()
+
+    def truncate(self, opened: OpenFile, size: int) -> None:
+        """Cut or lengthen an open file."""
+        draft = opened.draft or self._begin_for(opened)
+        with draft.lock:
+            if draft.refusal is not None:
+                raise draft.refusal
+            if size != draft.file.size:
+                self._check_size(draft, size)
+                self._truncate(draft, size)
+                opened.changed = True
+
+    def truncate_by_path(self, node: Entry | Draft, size: int) -> None:
+        """Do what `truncate(2)` does: the result is committed, and its failure is this call's."""
+        opened = self.open(node, writable=True, truncate=size == 0)
+        try:
+            if size:
+                self.truncate(opened, size)
+            self.flush(opened)
+        finally:
+            self.release(opened)
+
+    def flush(self, opened: OpenFile) -> None:
+        """Commit what this handle changed since its last good flush; raises what `Commits.commit` raises."""
+        draft = opened.draft
+        if draft is not None and opened.changed:
+            with draft.lock:
+                self._commits.commit(draft)
+                opened.changed = False
+
+    def sync(self, opened: OpenFile) -> None:
+        """Do what `flush` does, but be content with the spool for an image that is not whole yet."""
+        try:
+            self.flush(opened)
+        except NotWhole as error:
+            log.debug("synced as an incomplete draft: %s", error)
+
+    def is_open(self, node_id: int) -> bool:
+        """Whether some handle is open on the file with this inode number."""
+        return node_id in self._opened
+
+    def has_bytes_of_all(self, opened: OpenFile) -> bool:
+        """Whether every other handle on the file has the same bytes: not one from before it was replaced elsewhere."""
+        with self._lock:
+            return all(opened.has_bytes_of(other) for other in self._opened.get(opened.node_id, ()))
+
+    # Drafts of existing entries.
+    def _begin_for(self, opened: OpenFile) -> Draft:
+        if opened.entry is None:
+            raise MovedOn
+        draft = self._begin(opened.entry, copy=True)
+        self._attach(opened, draft)
+        return draft
+
+    def _begin(self, entry: Entry, *, copy: bool) -> Draft:
+        """Start a draft over an entry, from its bytes or empty, and turn all handles on these bytes over to it."""
+        draft = self._shadows.begin(entry, copy=copy)
+        with self._lock:
+            opened = self._opened.get(entry.id, ())
+            siblings = [other for other in opened if other.entry and other.entry.asset_id == entry.asset_id]
+        for sibling in siblings:
+            self._attach(sibling, draft)
+        return draft
+
+    # Changing a draft's bytes; the caller holds its lock.
+    def _write(self, opened: OpenFile, draft: Draft, content: bytes, offset: int) -> int:
+        if draft.refusal is not None:
+            raise draft.refusal
+        if offset == 0 and not can_begin_image(content[:_LONGEST_MAGIC]):
+            self._admit_no_image(draft)
+        self._check_size(draft, offset + len(content))
+        self._commits.begin_change(draft)
+        draft.file.pwrite(content, offset)
+        draft.touch(time.time_ns())
+        opened.changed = True
+        return len(content)
+
+    def _truncate(self, draft: Draft, size: int) -> None:
+        self._commits.begin_change(draft)
+        draft.file.truncate(size)
+        draft.holds_base = draft.holds_base and size > 0
+        draft.touch(time.time_ns())
+
+    def _admit_no_image(self, draft: Draft) -> None:
+        if draft.name is None:
+            return
+        if may_be_local(draft.name, draft.directory.path):
+            draft.file.charge_to(self._spool.local)
+        else:
+            self._commits.refuse(draft, WrongMediumType("it does not begin like an image"))
+            raise WrongMediumType("it does not begin like an image")
+
+    def _check_size(self, draft: Draft, size: int) -> None:
+        limit = self._settings.max_upload_bytes
+        if size > limit and draft.name is not None and not may_be_local(draft.name, draft.directory.path):
+            self._commits.refuse(draft, ContentTooLarge(f"at most {limit} bytes"))
+            raise ContentTooLarge(f"at most {limit} bytes")
+
+    def _next_id(self) -> int:
+        with self._lock:
+            if not self._ids:
+                self._ids = list(reversed(self._metadata.reserve_ids(_IDS_AT_ONCE)))
+            return self._ids.pop()

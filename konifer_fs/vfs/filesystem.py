@@ -1,0 +1,199 @@
+"""The mounted tree in one piece: what `fuse` and the daemon are given."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from konifer_fs.domain.errors import KoniferFsError, NoSuchName
+from konifer_fs.domain.node import Directory
+from konifer_fs.domain.variant import ObjectRef
+from konifer_fs.ports import ImageEngine, MetadataStore, ObjectStore
+from konifer_fs.spool import Spool
+from konifer_fs.vfs.commits import Commits
+from konifer_fs.vfs.drafts import Draft, Drafts, DraftState
+from konifer_fs.vfs.edits import Edits
+from konifer_fs.vfs.files import Files
+from konifer_fs.vfs.journal import Journal
+from konifer_fs.vfs.latecomers import Latecomers
+from konifer_fs.vfs.listing import AnyListing, Listing
+from konifer_fs.vfs.moves import Moves
+from konifer_fs.vfs.nodes import AnyDirectory
+from konifer_fs.vfs.recorded import RecordedListing
+from konifer_fs.vfs.restoring import Restoring
+from konifer_fs.vfs.retrying import Retries
+from konifer_fs.vfs.settings import Settings
+from konifer_fs.vfs.shown import ShownNames, spell_place
+from konifer_fs.vfs.sizes import Sizes
+from konifer_fs.vfs.tree import Tree
+from konifer_fs.vfs.virtual.nodes import StreamedNames
+from konifer_fs.vfs.virtual.reports import Reports
+from konifer_fs.vfs.virtual.selectors import Selectors
+from konifer_fs.vfs.virtual.site import Sources
+from konifer_fs.vfs.virtual.thumbnails import Thumbnails
+from konifer_fs.vfs.virtual.variants import Variants
+from konifer_fs.vfs.waiting import Waiting
+from konifer_fs.vfs.xattrs import Xattrs
+from konifer_fs.workflows.fetch_content import Contents
+from konifer_fs.workflows.note_accesses import Accesses
+from konifer_fs.workflows.render_variant import Renderer
+from konifer_fs.workflows.renderings import Renderings
+from konifer_fs.workflows.workshop import Workshop
+
+log = logging.getLogger(__name__)
+
+PEBIBYTE: Final = 1 << 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """What `statfs(2)` shows, in bytes."""
+
+    total: int
+    available: int
+
+
+class FileSystem:
+    """One mount's tree, from `root` down. Every method blocks and is thread-safe."""
+
+    def __init__(
+        self,
+        metadata: MetadataStore,
+        objects: ObjectStore,
+        engine: ImageEngine,
+        spool: Spool,
+        settings: Settings,
+        root: Directory,
+    ) -> None:
+        self.root: Final = root
+        self._objects = objects
+        self._settings = settings
+        self._spool = spool
+        self._drafts = Drafts()
+        self._contents = Contents(objects, spool)
+        waiting = Waiting()
+        self._commits = Commits(metadata, objects, engine, spool, settings, waiting)
+        sizes = Sizes(objects)
+        self._accesses = Accesses(metadata)
+        renderer = Renderer(metadata, objects, engine, self._contents, spool)
+        self._workshop = Workshop(renderer, _renderings(settings), spool, read_only=settings.read_only)
+        variants = Variants(
+            metadata=metadata,
+            contents=self._contents,
+            sizes=sizes,
+            workshop=self._workshop,
+            settings=settings,
+            accesses=self._accesses,
+        )
+        self.journal: Final = Journal()
+        shown = ShownNames(metadata)
+        selectors = Selectors(
+            Sources(
+                metadata=metadata,
+                shown=shown,
+                defaults=settings.defaults,
+                spool=spool,
+                root=root,
+                reports=self._reports,
+                show_virtual=settings.show_virtual,
+            )
+        )
+        self.tree: Final = Tree(
+            metadata,
+            self._drafts,
+            settings.defaults,
+            sizes,
+            variants,
+            selectors,
+            Thumbnails(variants=variants, metadata=metadata, shown=shown),
+            shown,
+            show_virtual=settings.show_virtual,
+        )
+        self.files: Final = Files(
+            metadata, self._contents, spool, self._drafts, self._commits, settings, variants.prepare_eager
+        )
+        latecomers = Latecomers(metadata, self._drafts)
+        self._restoring = Restoring(spool, self._drafts, self._commits, waiting, latecomers)
+        self.retries: Final = Retries(self._commits, self.files, waiting, latecomers)
+        self.edits: Final = Edits(metadata, self.tree, self.files, self._drafts, self._commits)
+        self.moves: Final = Moves(metadata, self.tree, self.files, self._drafts, self._commits, spool)
+        self.xattrs: Final = Xattrs(metadata, self._commits)
+
+    @property
+    def _reports(self) -> Mapping[str, Callable[[], bytes]]:
+        """What is in the `-` of the root alone."""
+        reports = Reports(
+            journal=self.journal, drafts=self._drafts, spool=self._spool, count_renderings=lambda: self.renderings
+        )
+        return {"stats": reports.write_stats, "errors": reports.write_errors}
+
+    def list_directory(self, directory: AnyDirectory) -> AnyListing:
+        """Begin to read a directory."""
+        if isinstance(directory, Directory):
+            return Listing(self.tree, directory, self.tree.list_children(directory))
+        names = directory.names
+        if isinstance(names, StreamedNames):
+            return RecordedListing(self._spool, names)
+        return Listing(self.tree, directory, names.list_all())
+
+    def restore(self) -> None:
+        """Bring back the drafts that an earlier mount left in the spool, and begin to store what is pending."""
+        self._restoring.restore()
+        self.retries.start()
+
+    def space(self) -> Space:
+        """Give the configured capacity, else what the store knows, else 1 PiB."""
+        if self._settings.capacity is not None:
+            return Space(total=self._settings.capacity, available=self._settings.capacity)
+        total, available = self._objects.free_space() or (PEBIBYTE, PEBIBYTE)
+        return Space(total=total, available=available)
+
+    def in_use(self, ref: ObjectRef) -> bool:
+        """Whether an object is open here, so that it must not be deleted yet."""
+        return self._contents.in_use(ref)
+
+    @property
+    def renderings(self) -> int:
+        """How many variants this mount has rendered."""
+        return self._workshop.count
+
+    def list_drafts(self) -> list[Draft]:
+        """Give all drafts and local files of this mount, by path and name."""
+        return self._drafts.list_all()
+
+    def place_of(self, draft: Draft) -> str:
+        """Give where a draft is seen from the mount's root, for people."""
+        return spell_place(draft, self.root.path)
+
+    def drop_draft(self, place: str) -> None:
+        """Remove the draft that is seen at `place`, as `place_of` gives it; the entry under it is seen again.
+
+        Raises:
+            NoSuchName: there is none.
+            NameTaken: it is open.
+        """
+        draft = next((draft for draft in self.list_drafts() if self.place_of(draft) == place), None)
+        if draft is None or draft.state is DraftState.STORED:
+            raise NoSuchName(f"{place} is no draft")
+        self.edits.drop_draft(draft)
+
+    def catch_up(self) -> None:
+        """Tell the metadata store which variants were made and opened; raises StoreUnreachable."""
+        self._workshop.settle()
+        self._accesses.tell()
+
+    def close(self) -> None:
+        """Store and render nothing more, wait for what is being rendered, and catch up."""
+        self.retries.close()
+        self._workshop.close()
+        if not self._settings.read_only:
+            try:
+                self.catch_up()
+            except KoniferFsError as error:
+                log.warning("which variants were made and opened last is not known to others: %s", error)
+
+
+def _renderings(settings: Settings) -> Renderings:
+    """Give twice as many threads as there are renderers: one may store while the next renders."""
+    own = settings.generation
+    return Renderings(workers=2 * own.workers, priority=own.synchronous_priority, queue_size=own.queue_size)

@@ -1,0 +1,96 @@
+"""One reading of a directory: a row keeps its place, whatever comes and goes, for as long as the directory is open.
+
+Only the page being read is held whole. Of what came before, the names are kept, and looked up again when somebody
+seeks back.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from konifer_fs.domain.errors import MovedOn, NoSuchName
+from konifer_fs.vfs.nodes import AnyDirectory, Node
+from konifer_fs.vfs.stat import Stat
+from konifer_fs.vfs.tree import Tree
+
+_LOOKED_UP_AT_ONCE: Final = 200
+
+
+class Row(NamedTuple):
+    """A name in a directory; `after` is the place of the next one, which does not change."""
+
+    name: str
+    node: Node
+    stat: Stat
+    after: int
+
+
+class AnyListing(Protocol):
+    """One reading of a directory, from place 0 on.
+
+    `read_at` is when the rows given last were asked for, on the monotonic clock: what changed since is not in them.
+    Not thread-safe: one read at a time, as the kernel does for one open directory.
+    """
+
+    read_at: float
+
+    def at_hand(self, place: int) -> Sequence[Row] | None:
+        """Give the rows from `place` on that are in memory, none at the end; None when a store has to be asked."""
+        ...
+
+    def read(self, place: int) -> Sequence[Row]:
+        """Give some rows from `place` on, at least one unless it is the end."""
+        ...
+
+
+class Listing:
+    """Reads a directory in `pages`; the place of a row is its number."""
+
+    def __init__(self, tree: Tree, directory: AnyDirectory, pages: Iterator[Sequence[tuple[str, Node]]]) -> None:
+        self._tree = tree
+        self._directory = directory
+        self._pages = pages
+        self._names: list[str] = []
+        self._page: Sequence[Row] = ()
+        self._complete = False
+        self.read_at = time.monotonic()
+
+    def at_hand(self, index: int) -> Sequence[Row] | None:
+        """Give the rows from `index` on that are in memory, none at the end; None when a store has to be asked."""
+        skipped = index - (len(self._names) - len(self._page))
+        if 0 <= skipped < len(self._page):
+            return self._page[skipped:]
+        return () if self._complete and index >= len(self._names) else None
+
+    def read(self, index: int) -> Sequence[Row]:
+        """Give some rows from `index` on, at least one unless it is the end."""
+        while index >= len(self._names) and not self._complete:
+            self._read_page()
+        rows = self.at_hand(index)
+        while rows is None:
+            rows = self._look_up(range(index, min(index + _LOOKED_UP_AT_ONCE, len(self._names))))
+            index += _LOOKED_UP_AT_ONCE
+            rows = rows or self.at_hand(index)
+        return rows
+
+    def _read_page(self) -> None:
+        self.read_at = time.monotonic()
+        children = next(self._pages, None)
+        if children is None:
+            self._complete = True
+            return
+        start = len(self._names)
+        page = [Row(name, node, self._tree.stat(node), after) for after, (name, node) in enumerate(children, start + 1)]
+        self._names += [row.name for row in page]
+        self._page = page or self._page
+
+    def _look_up(self, indexes: range) -> Sequence[Row]:
+        self.read_at = time.monotonic()
+        rows = []
+        for index in indexes:
+            try:
+                node = self._tree.lookup(self._directory, self._names[index])
+            except (NoSuchName, MovedOn):
+                continue
+            rows.append(Row(self._names[index], node, self._tree.stat(node), index + 1))
+        return rows

@@ -1,0 +1,273 @@
+"""Renaming, where the stored tree and the drafts over it meet.
+
+The store moves what it has in one transaction; then the drafts follow. A local file that gets an ordinary name has to
+be a whole image, and is committed by the rename; also one that is exchanged. Those below a directory that gets an
+ordinary name have to be whole images, too.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from konifer_fs.domain.errors import (
+    DirectoryNotEmpty,
+    IsADirectory,
+    KoniferFsError,
+    NameTaken,
+    NoSuchName,
+    NotADirectory,
+)
+from konifer_fs.domain.node import Directory, Entry, Symlink
+from konifer_fs.domain.path import AssetPath, check_name
+from konifer_fs.ports import MetadataStore, OnClash
+from konifer_fs.spool import Spool
+from konifer_fs.vfs.commits import Commits
+from konifer_fs.vfs.drafts import Draft, Drafts, DraftState, Renamed
+from konifer_fs.vfs.files import Files
+from konifer_fs.vfs.names import may_be_local
+from konifer_fs.vfs.nodes import Node, RealNode, changeable
+from konifer_fs.vfs.tree import Tree
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A name in a directory."""
+
+    directory: Directory
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Move:
+    """One rename: what is moved, what has the new name (if anything), and what the store knows of each."""
+
+    source: Place
+    target: Place
+    on_clash: OnClash
+    moving: RealNode
+    there: RealNode | None
+
+    @property
+    def stored(self) -> Directory | Entry | Symlink | None:
+        return self.moving.base if isinstance(self.moving, Draft) else self.moving
+
+    @property
+    def stored_there(self) -> Directory | Entry | Symlink | None:
+        return self.there.base if isinstance(self.there, Draft) else self.there
+
+    @property
+    def exchanges(self) -> bool:
+        return self.on_clash is OnClash.EXCHANGE
+
+    @property
+    def moves(self) -> Sequence[tuple[RealNode, Place]]:
+        """What gets another name, and which."""
+        both = [(self.moving, self.target), *([(self.there, self.source)] if self.exchanges else [])]
+        return [(node, place) for node, place in both if node is not None]
+
+
+class Moves:
+    """Renames on one mount. Thread-safe."""
+
+    def __init__(
+        self, metadata: MetadataStore, tree: Tree, files: Files, drafts: Drafts, commits: Commits, spool: Spool
+    ) -> None:
+        self._metadata = metadata
+        self._tree = tree
+        self._files = files
+        self._drafts = drafts
+        self._commits = commits
+        self._spool = spool
+
+    def move(self, source: Place, target: Place, on_clash: OnClash) -> Sequence[Renamed]:
+        """Rename; gives which directories have other paths now.
+
+        Raises:
+            NoSuchName, NameTaken, NameReserved, NameTooLong, NameNotText, IsADirectory, NotADirectory,
+            DirectoryNotEmpty, MoveIntoItself; WrongMediumType or NotWhole for a local file.
+        """
+        moving = changeable(self._tree.lookup(source.directory, source.name))
+        there = self._tree.find(target.directory, target.name)
+        if there is not None:
+            there = changeable(there)
+        check_name(target.name)
+        move = _Move(source=source, target=target, on_clash=on_clash, moving=moving, there=there)
+        if move.moving is move.there:
+            return ()
+        self._refuse(move)
+        if isinstance(move.moving, Draft) and not target.directory.made:
+            directory = self._metadata.make_directories(target.directory.path)
+            move = replace(move, target=Place(directory=directory, name=target.name))
+        with _locked(move.moving, move.there):
+            self._prepare(move)
+            revealed = [draft for node, place in move.moves for draft in self._revealed(node, place)]
+            if revealed == [move.moving] and not move.exchanges:
+                self._move_committing(move, revealed[0])
+                return ()
+            renamed = self._move_stored(move)
+            self._move_drafts(move)
+            self._commit_exchanged(draft for draft in revealed if draft is move.moving or draft is move.there)
+        self._drafts.rebase(renamed)
+        return renamed
+
+    def _refuse(self, move: _Move) -> None:
+        """Raise for what the store cannot see, because a draft is involved."""
+        if move.on_clash is OnClash.REFUSE and move.there is not None:
+            raise NameTaken(move.target.name)
+        if move.exchanges:
+            if move.there is None:
+                raise NoSuchName(move.target.name)
+            return
+        if isinstance(move.moving, Draft) and isinstance(move.there, Directory):
+            raise IsADirectory(move.target.name)
+        if isinstance(move.moving, Directory) and isinstance(move.there, Draft):
+            raise NotADirectory(move.target.name)
+        if isinstance(move.there, Directory) and self._drafts.list_in(move.there):
+            raise DirectoryNotEmpty(move.target.name)
+
+    def _prepare(self, move: _Move) -> None:
+        """Make room where a draft becomes a local file, before anything is changed."""
+        draft = move.moving
+        if isinstance(draft, Draft) and draft.state is DraftState.INCOMPLETE and _is_local(move.target):
+            draft.file.charge_to(self._spool.local)
+
+    def _revealed(self, node: RealNode, target: Place) -> Sequence[Draft]:
+        """Give the local files, not empty, that get an ordinary name or path with `node`; raises unless they may."""
+        if isinstance(node, Draft):
+            places = [(node, target)]
+        elif isinstance(node, Directory):
+            path = target.directory.path.child_named(target.name)
+            below = (draft for draft in self._drafts.list_all() if draft.directory.path.is_within(node.path))
+            places = [(draft, _rebased(draft, node.path, path)) for draft in below]
+        else:
+            places = []
+        revealed = [(draft, place) for draft, place in places if _becomes_ordinary(draft, place)]
+        for draft, place in revealed:
+            self._commits.check(draft, place.directory)
+        return [draft for draft, _ in revealed]
+
+    def _commit_exchanged(self, drafts: Iterable[Draft]) -> None:
+        """Commit local files that have their ordinary name by now; one that cannot be is tried again later."""
+        for draft in drafts:
+            try:
+                self._commits.commit(draft)
+            except KoniferFsError as error:
+                log.warning("%s is not stored: %s", draft.name, error)
+            self._files.settle(draft)
+
+    def _move_committing(self, move: _Move, draft: Draft) -> None:
+        """Give a local file its ordinary name and commit it; on failure all is as before."""
+        base = draft.base
+        self._move_stored(move)
+        self._drafts.rename(draft, move.target.directory, move.target.name)
+        try:
+            self._commits.commit(draft)
+        except KoniferFsError:
+            draft.base = base
+            draft.state, draft.refusal = DraftState.LOCAL, None
+            self._drafts.rename(draft, move.source.directory, move.source.name)
+            if isinstance(move.there, Draft):
+                self._drafts.rename(move.there, move.target.directory, move.target.name)
+            self._commits.save(draft)
+            raise
+        if isinstance(move.there, Draft):
+            self._files.settle(move.there)
+        self._files.settle(draft)
+
+    def _move_stored(self, move: _Move) -> Sequence[Renamed]:
+        """Move what the store has of it; gives the directories' old and new paths."""
+        if move.stored is not None:
+            return self._move_in_store(move, move.stored)
+        there, draft = move.stored_there, move.moving
+        if there is None:
+            return ()
+        if move.exchanges:
+            return self._move_back(move, there)
+        if isinstance(there, Symlink):
+            self._metadata.remove_symlink(move.target.directory, there, time.time_ns())
+        elif isinstance(there, Entry) and isinstance(draft, Draft):
+            draft.base = there
+        return ()
+
+    def _move_in_store(self, move: _Move, stored: Directory | Entry | Symlink) -> Sequence[Renamed]:
+        source, target, there = move.source, move.target, move.stored_there
+        on_clash = OnClash.REFUSE if move.exchanges and there is None else move.on_clash
+        moved = self._metadata.move(
+            source.directory, source.name, target.directory, target.name, on_clash, time.time_ns()
+        )
+        if isinstance(move.moving, Draft) and isinstance(moved, Entry):
+            move.moving.base = moved
+        return [
+            *_renamed(stored, moved),
+            *(_renamed(there, self._tree.refresh(there)) if there and move.exchanges else ()),
+        ]
+
+    def _move_back(self, move: _Move, there: Directory | Entry | Symlink) -> Sequence[Renamed]:
+        """Move what has the new name to the old one, which only a draft has."""
+        source, target = move.source, move.target
+        moved = self._metadata.move(
+            target.directory, target.name, source.directory, source.name, OnClash.REFUSE, time.time_ns()
+        )
+        return _renamed(there, moved)
+
+    def _move_drafts(self, move: _Move) -> None:
+        """Let the drafts follow what the store has done."""
+        moving, there, source, target = move.moving, move.there, move.source, move.target
+        if move.exchanges:
+            if isinstance(moving, Draft) and isinstance(there, Draft):
+                self._drafts.exchange(moving, there)
+            elif isinstance(moving, Draft):
+                self._drafts.rename(moving, target.directory, target.name)
+            elif isinstance(there, Draft):
+                self._drafts.rename(there, source.directory, source.name)
+        else:
+            if isinstance(there, Draft):
+                self._drafts.rename(there, there.directory, None)
+                self._files.settle(there)
+            if isinstance(moving, Draft):
+                self._drafts.rename(moving, target.directory, target.name)
+        for node in (moving, there):
+            if isinstance(node, Draft) and node.name is not None:
+                self._settle_name(node)
+
+    def _settle_name(self, draft: Draft) -> None:
+        """Let a draft that is kept in the spool be what its new name says, and write that down."""
+        if draft.state in {DraftState.INCOMPLETE, DraftState.LOCAL} and draft.name is not None:
+            local = may_be_local(draft.name, draft.directory.path)
+            draft.state = DraftState.LOCAL if local else DraftState.INCOMPLETE
+        self._commits.save(draft)
+
+
+def _is_local(place: Place) -> bool:
+    return may_be_local(place.name, place.directory.path)
+
+
+def _becomes_ordinary(draft: Draft, target: Place) -> bool:
+    is_local = may_be_local(draft.name or "", draft.directory.path) and not draft.is_stored
+    return is_local and not _is_local(target) and draft.file.size > 0
+
+
+def _rebased(draft: Draft, old: AssetPath, new: AssetPath) -> Place:
+    """Give where a draft in or below `old` lies once that is `new`."""
+    here = draft.directory
+    return Place(directory=replace(here, path=here.path.rebased(old, new)), name=draft.name or "")
+
+
+def _renamed(before: Node, after: Node) -> Sequence[Renamed]:
+    if isinstance(before, Directory) and isinstance(after, Directory):
+        return [(before.path, after.path)]
+    return []
+
+
+@contextmanager
+def _locked(*nodes: Node | None) -> Iterator[None]:
+    """Hold the locks of the drafts among `nodes`, always taken in the same order."""
+    drafts = {node.id: node for node in nodes if isinstance(node, Draft)}
+    with ExitStack() as stack:
+        for _, draft in sorted(drafts.items()):
+            stack.enter_context(draft.lock)
+        yield

@@ -1,0 +1,144 @@
+"""The tree as it is seen: what a name denotes, what a directory holds, what `stat` shows.
+
+Drafts lie over the stored tree: where both have a name, the draft is seen. Virtual nodes hang off entries and
+directories.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import Final
+
+from konifer_fs.domain.errors import MovedOn, NameTooLong, NoSuchName
+from konifer_fs.domain.node import Directory, Entry, Symlink
+from konifer_fs.domain.path import MAX_NAME_BYTES, is_reserved
+from konifer_fs.domain.thumbnails import SHARED
+from konifer_fs.ports import MetadataStore
+from konifer_fs.vfs.drafts import Draft, Drafts
+from konifer_fs.vfs.nodes import AnyDirectory, Defaults, Node
+from konifer_fs.vfs.shown import ShownNames
+from konifer_fs.vfs.sizes import Sizes
+from konifer_fs.vfs.stat import Stat
+from konifer_fs.vfs.virtual.nodes import VirtualDirectory, VirtualNode
+from konifer_fs.vfs.virtual.selectors import SELECTORS, Selectors
+from konifer_fs.vfs.virtual.thumbnails import Thumbnails
+from konifer_fs.vfs.virtual.variants import Variants
+
+_VARIANTS: Final = "@"
+
+
+class Tree:
+    """Reads the tree of one mount. Thread-safe.
+
+    With `show_virtual` listing a directory names `-`, and `photo.jpg@` beside each `photo.jpg`.
+    """
+
+    def __init__(
+        self,
+        metadata: MetadataStore,
+        drafts: Drafts,
+        defaults: Defaults,
+        sizes: Sizes,
+        variants: Variants,
+        selectors: Selectors,
+        thumbnails: Thumbnails,
+        shown: ShownNames,
+        *,
+        show_virtual: bool,
+    ) -> None:
+        self._shown = shown
+        self._selectors = selectors
+        self._thumbnails = thumbnails
+        self._metadata = metadata
+        self._drafts = drafts
+        self._defaults = defaults
+        self._sizes = sizes
+        self._variants = variants
+        self._show_virtual = show_virtual
+
+    def find(self, directory: Directory, name: str) -> Node | None:
+        """Give what `name` denotes in `directory`, if it denotes anything; raises NameTooLong for what nothing can."""
+        if is_reserved(name):
+            return self._find_virtual(directory, name)
+        if len(name.encode()) > MAX_NAME_BYTES:
+            raise NameTooLong(name)
+        found = self._drafts.find(directory, name) or self._metadata.find_child(directory, name)
+        if found is None and name == SHARED:
+            return self._thumbnails.directory_of(directory)
+        return found
+
+    def _find_virtual(self, directory: Directory, name: str) -> VirtualDirectory | None:
+        if name == SELECTORS:
+            return self._selectors.directory_of(directory)
+        base = name.removesuffix(_VARIANTS)
+        return self._variants_of(self.find(directory, base)) if base and not is_reserved(base) else None
+
+    def _variants_of(self, node: Node | None) -> VirtualDirectory | None:
+        """Give the variants of an entry, or of the one that a draft lies over."""
+        entry = node.base if isinstance(node, Draft) else node
+        return self._variants.directory_of(entry) if isinstance(entry, Entry) else None
+
+    def find_draft(self, directory: Directory, name: str) -> Draft | None:
+        """Give the draft called `name` in `directory`; asks no store."""
+        return self._drafts.find(directory, name)
+
+    def lookup(self, directory: AnyDirectory, name: str) -> Node:
+        """Give what `name` denotes in `directory`; raises NoSuchName, also for what would have to be made first."""
+        node = directory.names.find(name) if isinstance(directory, VirtualDirectory) else self.find(directory, name)
+        if node is None or isinstance(node, Future):
+            raise NoSuchName(name)
+        return node
+
+    def settled(self, node: Node) -> Node:
+        """Give the draft over an entry, or the entry of a draft that was let go of; asks no store."""
+        draft = self._drafts.find_by_id(node.id) if isinstance(node, Entry | Draft) else None
+        if draft is not None:
+            return draft
+        if not isinstance(node, Draft):
+            return node
+        if node.base is None:
+            raise MovedOn
+        return node.base
+
+    def refresh(self, node: Node) -> Node:
+        """Read a node again; raises MovedOn when it is gone."""
+        node = self.settled(node)
+        if isinstance(node, VirtualDirectory):
+            return node.names.refreshed()
+        if isinstance(node, Draft | VirtualNode):
+            return node
+        current = self._metadata.refresh(node)
+        if current is None:
+            raise MovedOn
+        return current
+
+    def list_children(self, directory: Directory) -> Iterator[Sequence[tuple[str, Node]]]:
+        """Give all children with their names, in pages; each name once."""
+        if self._show_virtual:
+            yield [(SELECTORS, self._selectors.directory_of(directory))]
+        for page in self._list_real(directory):
+            yield page
+            if self._show_virtual:
+                yield [
+                    (name + _VARIANTS, variants)
+                    for name, node in page
+                    if len(name.encode()) < MAX_NAME_BYTES and (variants := self._variants_of(node))
+                ]
+
+    def _list_real(self, directory: Directory) -> Iterator[Sequence[tuple[str, Node]]]:
+        drafts = {draft.name or "": draft for draft in self._drafts.list_in(directory)}
+        for page in self._metadata.list_children(directory):
+            named = self._shown.name_page(directory, page)
+            yield [(name, node) for name, node in named if name not in drafts]
+        yield list(drafts.items())
+
+    def stat(self, node: Node) -> Stat:
+        """Give the attributes of a node."""
+        if isinstance(node, Draft):
+            return self._defaults.stat_draft(node)
+        if isinstance(node, VirtualNode):
+            return node.stat
+        if isinstance(node, Directory):
+            return self._defaults.stat_directory(node, self._drafts.renamed_ns(node))
+        if isinstance(node, Symlink):
+            return self._defaults.stat_symlink(node)
+        return self._defaults.stat_entry(node, self._sizes.of(node.original, node.size))

@@ -1,0 +1,76 @@
+"""What a mount tells of itself in files, `-/stats` and `-/errors` at its root. No secret is in them."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from konifer_fs.spool import Spool
+from konifer_fs.vfs.drafts import Drafts, DraftState
+from konifer_fs.vfs.journal import Failure, Journal
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    """Writes both; `count_renderings` gives how many variants this mount has rendered. Thread-safe."""
+
+    journal: Journal
+    drafts: Drafts
+    spool: Spool
+    count_renderings: Callable[[], int]
+
+    def write_stats(self) -> bytes:
+        """Give the figures in Prometheus' text format."""
+        # It takes 0.1 s, which nobody else need pay.
+        from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+
+        registry = CollectorRegistry()
+        registry.register(self)
+        ProcessCollector(registry=registry)
+        return generate_latest(registry)
+
+    def collect(self) -> "Iterator[Metric]":
+        """Give the figures, as a collector of prometheus_client does."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        operations = CounterMetricFamily(
+            "konifer_fs_operations", "Operations that the kernel asked for.", labels=["operation", "errno"]
+        )
+        for (operation, outcome), count in sorted(self.journal.counts.items()):
+            operations.add_metric([operation, outcome], count)
+        yield operations
+        yield CounterMetricFamily(
+            "konifer_fs_renderings", "Variants that were rendered.", value=self.count_renderings()
+        )
+        drafts = GaugeMetricFamily("konifer_fs_drafts", "Drafts and local files.", labels=["state"])
+        counts = Counter(draft.state for draft in self.drafts.list_all())
+        for state in DraftState:
+            drafts.add_metric([state.value], counts[state])
+        yield drafts
+        used = GaugeMetricFamily("konifer_fs_spool_bytes", "What is in the spool.", labels=["kind"])
+        most = GaugeMetricFamily("konifer_fs_spool_max_bytes", "What the spool may hold.", labels=["kind"])
+        for kind, allowance in (("drafts", self.spool.drafts), ("local", self.spool.local)):
+            used.add_metric([kind], allowance.used)
+            most.add_metric([kind], allowance.limit)
+        yield used
+        yield most
+
+    def write_errors(self) -> bytes:
+        """Give a line for each failure that is kept, the oldest first: its fields, with tabs between."""
+        return "".join(map(_spell, self.journal.failures)).encode()
+
+
+def _spell(failure: Failure) -> str:
+    time = failure.time.isoformat(timespec="milliseconds")
+    fields = (time, failure.path, failure.operation, failure.errno, failure.reason)
+    return "\t".join(_CONTROLS.sub(_escape, field) for field in fields) + "\n"
+
+
+def _escape(control: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in control[0].encode())

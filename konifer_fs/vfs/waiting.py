@@ -1,0 +1,98 @@
+"""Pending drafts that wait to be tried again, each for its own time.
+
+`commits` puts them here, the threads of `retrying` take them.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from konifer_fs.domain.errors import KoniferFsError, StoreUnreachable
+from konifer_fs.vfs.drafts import Draft
+
+FIRST_SECONDS: Final = 1.0
+LONGEST_SECONDS: Final = 300.0
+_DOUBLINGS: Final = 9
+
+
+def back_off(failures: int, chance: float) -> float:
+    """Give how long to wait after so many failures, in seconds: doubled each time up to 5 minutes, less up to a half.
+
+    `chance`, of 0 to 1, keeps drafts that failed together from coming back together.
+    """
+    return min(LONGEST_SECONDS, FIRST_SECONDS * float(2 ** min(failures - 1, _DOUBLINGS))) * (1 - chance / 2)
+
+
+@dataclass(slots=True)
+class _Turn:
+    draft: Draft
+    due: float
+
+
+class Waiting:
+    """Gives each draft when it is due. Thread-safe.
+
+    While a store is out of reach one draft at a time is tried; the first that gets through makes all others due.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._turns: dict[int, _Turn] = {}
+        self._is_down = False
+        self._busy = 0
+        self._is_closed = False
+        self._changed = threading.Condition()
+
+    def add(self, draft: Draft, error: KoniferFsError | None = None) -> None:
+        """Let a draft wait for its next try: none when nothing failed."""
+        with self._changed:
+            due = self._clock()
+            if error is not None:
+                draft.failures += 1
+                due += back_off(draft.failures, random.random())  # noqa: S311 (jitter)
+                self._is_down = self._is_down or isinstance(error, StoreUnreachable)
+            self._turns[draft.file.number] = _Turn(draft, due)
+            self._changed.notify()
+
+    def take(self) -> Draft | None:
+        """Wait until a draft is due, and give it; None once closed. Whoever has tried it says so by `done`."""
+        with self._changed:
+            while not self._is_closed:
+                turn = min(self._turns.values(), key=lambda turn: turn.due, default=None)
+                is_blocked = self._is_down and self._busy > 0
+                left = turn.due - self._clock() if turn and not is_blocked else None
+                if turn and left is not None and left <= 0:
+                    del self._turns[turn.draft.file.number]
+                    self._busy += 1
+                    return turn.draft
+                self._changed.wait(left)
+            return None
+
+    def done(self, *, got_through: bool) -> None:
+        """Note that a draft was tried, and whether the stores answered."""
+        with self._changed:
+            self._busy -= 1
+            if got_through and self._is_down:
+                self._is_down = False
+                self._make_due()
+            self._changed.notify_all()
+
+    def hurry(self) -> None:
+        """Let all be due now."""
+        with self._changed:
+            self._make_due()
+            self._changed.notify_all()
+
+    def _make_due(self) -> None:
+        now = self._clock()
+        for turn in self._turns.values():
+            turn.due = min(turn.due, now)
+
+    def close(self) -> None:
+        """Give nothing more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
