@@ -1,0 +1,22 @@
+# konifer-fs in a container, mounted at /mnt with all it keeps in /data:
+#
+#   docker build -t konifer-fs .
+#   docker run --rm --device /dev/fuse --cap-add SYS_ADMIN --security-opt apparmor=unconfined \
+#     -v konifer-fs:/data --mount type=bind,source=/srv/pictures,target=/mnt,bind-propagation=rshared konifer-fs
+FROM debian:bookworm-slim AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends \
+    gcc libc6-dev libfuse3-dev pkg-config python3-dev python3-venv
+COPY pyproject.toml README.md /src/
+COPY konifer_fs /src/konifer_fs
+COPY daemon /src/daemon
+RUN python3 -m venv /opt/konifer-fs && /opt/konifer-fs/bin/pip install --no-cache-dir /src
+
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates fuse3 python3 \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build /opt/konifer-fs /opt/konifer-fs
+ENV PATH=/opt/konifer-fs/bin:$PATH
+VOLUME /data
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["konifer-fs"]
+CMD ["mount", "--foreground", "--data-dir", "/data", "-o", "allow_other", "/mnt"]

@@ -1,0 +1,118 @@
+"""`konifer-fs fsck` and `gc`: opens the configured stores, beside mounts or without, and tells what is found.
+
+What is checked and what is done about it is in `workflows.fsck` and `workflows.gc`.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from konifer_fs.adapters.postgres.checking import PostgresExaminer
+from konifer_fs.adapters.postgres.migrate import check_database
+from konifer_fs.config import Config, InMemoryStoreSettings, load
+from konifer_fs.domain.errors import StoreRefused
+from konifer_fs.ports import Examiner, ObjectStore
+from konifer_fs.wiring import open_database, open_objects
+from konifer_fs.workflows.fsck import Finding, Fsck
+from konifer_fs.workflows.gc import collect
+from konifer_fs_daemon.fsck import CLEAN, CORRECTED, UNCORRECTED
+from konifer_fs_daemon.progress import Progress
+
+
+def check_stores(
+    *,
+    config_file: Path | None,
+    data_dir: Path | None,
+    in_memory: bool,
+    repair: bool,
+    data: bool,
+    grace: timedelta,
+    as_json: bool,
+) -> int:
+    """Check, print a line for each finding and a summary; gives the exit code.
+
+    Raises ConfigError, KoniferFsError.
+    """
+    config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
+    before = datetime.now(UTC) - grace
+    with _opened(config) as (examiner, objects), Progress("checking", lines=False) as progress:
+        done, total = 0, examiner.count_references()
+
+        def advance(rows: int) -> None:
+            nonlocal done
+            done += rows
+            progress.show({"done": min(done, total), "total": total})
+
+        fsck = Fsck(examiner=examiner, objects=objects, before=before, repair=repair, data=data, progress=advance)
+        findings = fsck.run({*config.paths.buckets, *examiner.list_buckets()})
+        corrected, left = _tell(findings, progress, as_json=as_json)
+    _summarise(done, corrected, left, as_json=as_json)
+    return (CORRECTED if corrected else CLEAN) + (UNCORRECTED if left else CLEAN)
+
+
+def collect_garbage(
+    *, config_file: Path | None, data_dir: Path | None, in_memory: bool, grace: timedelta, dry_run: bool
+) -> None:
+    """Remove orphaned objects, print a line for each and a summary. Raises ConfigError, KoniferFsError."""
+    config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
+    before = datetime.now(UTC) - grace
+    verb = "would be removed" if dry_run else "removed"
+    count = freed = 0
+    with _opened(config) as (examiner, objects):
+        used = examiner.list_buckets()
+        for bucket in sorted(config.paths.buckets.difference(used)):
+            click.echo(f"{bucket}: left alone, for no row refers to this bucket: it may be another store's", err=True)
+        for ref, found in collect(examiner, objects, before, remove=not dry_run):
+            click.echo(f"{ref.bucket}/{ref.key}: {verb}, {found.size} bytes of {found.modified:%Y-%m-%d %H:%M:%S} UTC")
+            count += 1
+            freed += found.size
+    click.echo(f"{count} orphaned objects, {freed} bytes, {verb}")
+
+
+@contextmanager
+def _opened(config: Config) -> Iterator[tuple[Examiner, ObjectStore]]:
+    """Open both stores as they are; nothing is made or migrated."""
+    if config.in_memory or isinstance(config.object_store, InMemoryStoreSettings):
+        raise StoreRefused("what is kept in memory is seen by its own mount only")
+    if config.data_store is None and not (config.data_dir / "postgres").exists():
+        raise StoreRefused(f"nothing is stored in {config.data_dir} yet")
+    with open_database(config) as conninfo:
+        check_database(conninfo)
+        with (
+            closing(PostgresExaminer(conninfo, deadline=config.filesystem.deadline)) as examiner,
+            closing(open_objects(config, config.data_dir)) as objects,
+        ):
+            yield examiner, objects
+
+
+def _tell(findings: Iterable[Finding], progress: Progress, *, as_json: bool) -> tuple[int, int]:
+    """Print findings; gives how many were corrected, and how many are left."""
+    told: Counter[bool] = Counter()
+    for finding in findings:
+        told[finding.corrected] += 1
+        progress.clear()
+        if as_json:
+            line = {
+                "kind": finding.kind.value, "where": finding.where, "detail": finding.detail,
+                "corrected": finding.corrected,
+            }  # fmt: skip
+            click.echo(json.dumps(line, ensure_ascii=False))
+        else:
+            corrected = " (corrected)" if finding.corrected else ""
+            click.echo(f"{finding.kind.value}: {finding.where}: {finding.detail}{corrected}")
+    return told[True], told[False]
+
+
+def _summarise(rows: int, corrected: int, left: int, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"rows": rows, "corrected": corrected, "left": left}))
+    elif corrected or left:
+        click.echo(f"{rows} rows compared with their objects: {corrected} findings corrected, {left} left")
+    else:
+        click.echo(f"{rows} rows compared with their objects: clean")

@@ -1,0 +1,131 @@
+"""`konifer-fs mount` and `migrate`: from arguments to a request, and from a request to a running daemon.
+
+What the daemon does once it runs is in `serve`.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from konifer_fs.config import Config, load
+from konifer_fs.domain.path import AssetPath
+from konifer_fs_daemon.launch import Readiness, launch
+from konifer_fs_daemon.logs import start_logging
+from konifer_fs_daemon.mountpoint import make_ready, resolve
+from konifer_fs_daemon.options import MountOptions, OptionError, parse_options
+from konifer_fs_daemon.running import wait_for_predecessor
+from konifer_fs_daemon.runtime import mount_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountRequest:
+    """What is to be mounted where. `arguments` say the same to another process, whatever its working directory."""
+
+    mountpoint: Path
+    subpath: AssetPath
+    options: MountOptions
+    config: Config
+    verbose: bool
+    log_file: Path | None
+    arguments: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What this mount's spool, log and socket are called: the same each time for a mountpoint."""
+        return mount_name(self.mountpoint)
+
+
+def read_request(
+    *,
+    config_file: Path | None,
+    data_dir: Path | None,
+    in_memory: bool,
+    subpath: str,
+    options: Sequence[str],
+    verbose: bool,
+    log_file: Path | None,
+    mountpoint: Path,
+) -> MountRequest:
+    """Read all arguments of `mount`. Raises ConfigError, OptionError."""
+    words = parse_options(options)
+    config_file, data_dir = _absolute(config_file), _absolute(data_dir)
+    config = load(
+        config_file, os.environ,
+        data_dir=data_dir, in_memory=in_memory, uid=words.uid, gid=words.gid, umask=words.umask,
+    )  # fmt: skip
+    place = resolve(mountpoint)
+    arguments = [
+        *(["--config", str(config_file)] if config_file else []),
+        *(["--data-dir", str(data_dir)] if data_dir else []),
+        *(["--in-memory"] if in_memory else []),
+        *(["--verbose"] if verbose else []),
+        *(["--subpath", subpath]),
+        *(["-o", ",".join(options)] if options else []),
+    ]
+    return MountRequest(
+        mountpoint=place, subpath=_read_subpath(subpath), options=words, config=config, verbose=verbose,
+        log_file=log_file, arguments=("mount", *arguments, "--", str(place)),
+    )  # fmt: skip
+
+
+def start(request: MountRequest) -> None:
+    """Mount in the background and return once it answers. Raises LaunchFailed, MountRefused."""
+    _warn_of_memory(request)
+    wait_for_predecessor(request.mountpoint, _say)
+    make_ready(request.mountpoint)
+    logs = request.config.data_dir / "logs"
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    launch(request.arguments, logs / f"{request.name}.log")
+
+
+def run(request: MountRequest, readiness: Readiness) -> None:
+    """Mount and stay until unmounted, logging to stderr when no log file was named.
+
+    Raises:
+        MountRefused, KoniferFsError: it cannot be mounted.
+    """
+    from konifer_fs_daemon.serve import serve
+
+    start_logging(request.log_file, verbose=request.verbose)
+    if request.log_file is None:
+        _warn_of_memory(request)
+    wait_for_predecessor(request.mountpoint, _say)
+    os.chdir("/")
+    serve(request, readiness)
+
+
+def migrate_configured(*, config_file: Path | None, data_dir: Path | None, in_memory: bool) -> str:
+    """Migrate the configured database, and say so, and what is left to the owner of Konifer's tables.
+
+    Raises ConfigError, SchemaMismatch, StoreUnreachable.
+    """
+    from konifer_fs.adapters.postgres.migrate import migrate_database
+    from konifer_fs.wiring import describe_places, open_database
+
+    config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
+    with open_database(config) as conninfo:
+        left = migrate_database(conninfo)
+    done = f"{describe_places(config)['metadata']} is at this version's schema"
+    return "\n".join([done, *(f"for faster queries, the owner of Konifer's tables may run: {sql};" for sql in left)])
+
+
+def _warn_of_memory(request: MountRequest) -> None:
+    if request.config.in_memory:
+        _say("everything is kept in memory and in a temporary directory, and is gone when unmounted")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"konifer-fs: {text}\n")
+
+
+def _read_subpath(text: str) -> AssetPath:
+    try:
+        return AssetPath.from_konifer(text)
+    except ValueError as error:
+        raise OptionError(f"--subpath {text}: letters, digits, `-` and `_` between slashes, as /users/123") from error
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return path and Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (Path.absolute keeps `..`)

@@ -1,0 +1,107 @@
+"""Mountpoints as the kernel sees them: what is mounted where, whether it can be mounted on, and how it is detached.
+
+Used by `mount`, `umount` and `status`. Nothing here knows about daemons or stores.
+"""
+
+import errno
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+FILESYSTEM_TYPE: Final = "fuse.konifer-fs"
+_TIMEOUT: Final = 30.0
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+
+
+class MountRefused(Exception):
+    """One sentence for people: why this mountpoint cannot be mounted on, or detached."""
+
+
+def list_mounts() -> Mapping[Path, str]:
+    """Give the file system type of every mountpoint of this mount namespace; where mounts are stacked, the top one."""
+    return {place: kind for place, _, kind in _read_mounts()}
+
+
+def find_connection(mountpoint: Path) -> Path:
+    """Give the directory in which the kernel tells of the FUSE mount at `mountpoint`, and lets it be aborted.
+
+    It is there for root and for who mounted, where a `fusectl` file system is mounted.
+    """
+    minor = {place: device.partition(":")[2] for place, device, _ in _read_mounts()}[mountpoint]
+    return Path("/sys/fs/fuse/connections") / minor
+
+
+def _read_mounts() -> Iterator[tuple[Path, str, str]]:
+    """Give each mountpoint, its device's numbers and its type, in the order of mounting."""
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        place = _OCTAL.sub(lambda found: chr(int(found[1], 8)), fields[4])
+        yield Path(place), fields[2], after.split(" ")[0]
+
+
+def resolve(path: Path) -> Path:
+    """Give the mountpoint's real path without asking the file system that may be mounted (and stuck) there."""
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps `..`)
+    beside = Path(os.path.realpath(absolute.parent)) / absolute.name
+    return beside if beside in list_mounts() else Path(os.path.realpath(absolute))
+
+
+def is_ours(mountpoint: Path) -> bool:
+    """Whether a konifer-fs is mounted at `mountpoint`, alive or not."""
+    return list_mounts().get(mountpoint) == FILESYSTEM_TYPE
+
+
+def is_dead(mountpoint: Path) -> bool:
+    """Whether what is mounted at `mountpoint` has lost its daemon."""
+    try:
+        os.statvfs(mountpoint)  # which, unlike stat, is never answered from the kernel's cache
+    except OSError as error:
+        return error.errno in {errno.ENOTCONN, errno.ECONNABORTED}
+    return False
+
+
+def make_ready(mountpoint: Path) -> None:
+    """Check that `mountpoint` can be mounted on; what a daemon that died left there is detached.
+
+    Raises:
+        MountRefused: it is missing, not a directory, not empty, mounted already, or not writable by this user.
+    """
+    if is_ours(mountpoint):
+        if not is_dead(mountpoint):
+            raise MountRefused(f"{mountpoint} is mounted already (konifer-fs status {mountpoint})")
+        detach(mountpoint, lazy=True)
+    try:
+        occupied = next(mountpoint.iterdir(), None)
+    except FileNotFoundError as error:
+        raise MountRefused(f"{mountpoint} does not exist (mkdir {mountpoint})") from error
+    except NotADirectoryError as error:
+        raise MountRefused(f"{mountpoint} is not a directory") from error
+    except OSError as error:
+        raise MountRefused(f"{mountpoint} cannot be read: {error.strerror}") from error
+    if occupied is not None:
+        raise MountRefused(f"{mountpoint} is not empty (it holds {occupied.name})")
+    if not os.access(mountpoint, os.W_OK):
+        raise MountRefused(f"{mountpoint} is not writable by this user, and so cannot be mounted on")
+
+
+def detach(mountpoint: Path, *, lazy: bool) -> None:
+    """Unmount; `lazy` takes the name away at once, whoever uses it. Raises MountRefused with fusermount3's reason."""
+    command = ["fusermount3", "-u", *(["-z"] if lazy else []), "--", str(mountpoint)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False, cwd="/")
+    except FileNotFoundError as error:
+        raise MountRefused("fusermount3 is missing (install the package fuse3)") from error
+    except subprocess.TimeoutExpired as error:
+        raise MountRefused(f"fusermount3 did not return within {_TIMEOUT:.0f} s") from error
+    if done.returncode:
+        raise MountRefused(f"{mountpoint} was not unmounted: {_reason(done.stderr)}")
+
+
+def _reason(text: str) -> str:
+    reason = text.strip().rpartition(": ")[2] or "fusermount3 gave no reason"
+    busy = " (a program has a file or its working directory there: fuser -vm tells which)"
+    return f"{reason}{busy if 'busy' in reason.lower() else ''}"

@@ -1,0 +1,71 @@
+"""The words behind `-o`, as `mount` and fstab spell them.
+
+The command line reads them before anything is started. What they do is up to `mount` and wiring.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+_IGNORED: Final = frozenset({"defaults", "auto", "noauto", "nofail", "_netdev", "nosuid", "nodev", "user", "exec"})
+_FLAGS: Final = {"ro": "read_only", "allow_other": "allow_other", "show_virtual": "show_virtual"}
+_KERNEL: Final = frozenset({"noexec", "noatime"})
+_NUMBERS: Final = {"uid": 10, "gid": 10, "umask": 8}
+
+
+class OptionError(ValueError):
+    """One sentence for people about a word behind `-o`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountOptions:
+    """What `-o` said; None where it said nothing. `kernel` are the words that only the kernel has to know."""
+
+    read_only: bool = False
+    allow_other: bool = False
+    show_virtual: bool = False
+    uid: int | None = None
+    gid: int | None = None
+    umask: int | None = None
+    kernel: frozenset[str] = frozenset()
+
+
+def parse_options(texts: Iterable[str]) -> MountOptions:
+    """Read comma-separated words; the later of two wins. Raises OptionError."""
+    options = MountOptions()
+    for word in filter(None, (word.strip() for text in texts for word in text.split(","))):
+        options = _with_word(options, word)
+    return options
+
+
+def _with_word(options: MountOptions, word: str) -> MountOptions:
+    key, separator, value = word.partition("=")
+    changes: dict[str, Any] = {}
+    if separator and key in _NUMBERS:
+        changes[key] = _number(key, value)
+    elif word in _FLAGS:
+        changes[_FLAGS[word]] = True
+    elif word == "rw":
+        changes["read_only"] = False
+    elif word in _KERNEL:
+        changes["kernel"] = options.kernel | {word}
+    elif word not in _IGNORED and not word.startswith("x-"):
+        known = ", ".join([*_FLAGS, *(f"{number}=" for number in _NUMBERS), *sorted(_KERNEL)])
+        raise OptionError(f"-o {word}: there is no such mount option (there are {known})")
+    return replace(options, **changes)
+
+
+def _number(key: str, value: str) -> int:
+    base = _NUMBERS[key]
+    most = 0o777 if base == 8 else 2**32 - 2
+    try:
+        number = int(value, base)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= most or not value.isascii() or not value.isdigit():
+        raise OptionError(f"-o {key}={value}: {'an octal' if base == 8 else 'a'} number up to {_shown(most, base)}")
+    return number
+
+
+def _shown(number: int, base: int) -> str:
+    return f"{number:o}" if base == 8 else str(number)

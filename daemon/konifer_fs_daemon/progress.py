@@ -1,0 +1,48 @@
+"""How a command shows how far it is: a bar on a terminal, plain lines or nothing elsewhere. On stderr."""
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+import click
+
+from konifer_fs_daemon.control import Message
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
+
+class Progress:
+    """Shows messages `{"total", "done"}`; nothing when there is nothing to do. `lines` is for where no terminal is."""
+
+    def __init__(self, label: str, *, lines: bool) -> None:
+        self._label = label
+        self._lines = lines
+        self._stack = ExitStack()
+        self._bar: ProgressBar[int] | None = None
+        self._shown = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def show(self, message: Message) -> None:
+        """Show one message."""
+        done, total = message["done"], message["total"]
+        if not total or done == self._shown:
+            return
+        if sys.stderr.isatty():
+            if self._bar is None:
+                bar = click.progressbar(length=total, label=self._label, file=sys.stderr)
+                self._bar = self._stack.enter_context(bar)
+            self._bar.update(done - max(self._shown, 0))
+        elif self._lines:
+            click.echo(f"{self._label}: {done} of {total}", err=True)
+        self._shown = done
+
+    def clear(self) -> None:
+        """Take the bar off its line, for something else to be printed; it comes back with the next message."""
+        if self._bar is not None:
+            click.echo("\r\033[K", nl=False, err=True)

@@ -1,0 +1,114 @@
+"""`konifer-fs thumbnails --prime`: fills the user's own cache of thumbnails from a mount.
+
+For file managers that do not read shared repositories. Everything is read from the mount's files, so a mount of
+another user's will do.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from konifer_fs.domain.thumbnails import (
+    PNG_HEAD_BYTES,
+    SHARED,
+    file_uri,
+    personal_texts,
+    relative_uri,
+    retold,
+    thumbnail_name,
+)
+from konifer_fs_daemon.control import Message
+from konifer_fs_daemon.mountpoint import MountRefused
+from konifer_fs_daemon.running import Progress
+
+_READERS: Final = 4
+
+
+@dataclass(slots=True)
+class Primed:
+    """What became of the thumbnails: `failures` tells a line for each that could not be had."""
+
+    made: int = 0
+    fresh: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    picture: Path
+    size: str
+
+
+def prime(directory: Path, sizes: Sequence[str], progress: Progress) -> Primed:
+    """Have thumbnails of all pictures at and below `directory` in the user's cache; those that are up to date stay.
+
+    `directory` is absolute, as file managers will spell it. Raises MountRefused when it is no konifer-fs.
+    """
+    if not (directory / SHARED / "normal").is_dir():
+        raise MountRefused(f"{directory} has no thumbnails to offer: is it on a mount of konifer-fs?")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "thumbnails"
+    for size in sizes:
+        (cache / size).mkdir(mode=0o700, parents=True, exist_ok=True)
+    primed = Primed()
+    wanted = [_Wanted(picture, size) for picture in _list_pictures(directory) for size in sizes]
+    with ThreadPoolExecutor(_READERS) as readers:
+        running = {readers.submit(_prime_one, cache, each): each for each in wanted}
+        for done, future in enumerate(as_completed(running), 1):
+            try:
+                made = future.result()
+            except OSError as error:
+                primed.failures.append(f"{running[future].picture}: {error.strerror}")
+            else:
+                primed.made += made
+                primed.fresh += not made
+            progress(_message(done, len(wanted)))
+    return primed
+
+
+def _message(done: int, total: int) -> Message:
+    return {"done": done, "total": total}
+
+
+def _list_pictures(directory: Path) -> Iterator[Path]:
+    """Give the entries at and below a directory, as far as it may be read."""
+    for place, below, names in os.walk(directory):
+        below.sort()
+        for name in sorted(names):
+            picture = Path(place, name)
+            with suppress(OSError):
+                if not picture.is_symlink() and os.getxattr(picture, "user.konifer.entry-id"):
+                    yield picture
+
+
+def _prime_one(cache: Path, wanted: _Wanted) -> bool:
+    """Have one thumbnail in the cache; gives whether it had to be made."""
+    picture = wanted.picture
+    uri = file_uri(str(picture))
+    target = cache / wanted.size / thumbnail_name(uri)
+    texts = personal_texts(uri, picture.stat().st_mtime_ns)
+    if _begins_with(target, texts):
+        return False
+    shared = picture.parent / SHARED / wanted.size / thumbnail_name(relative_uri(picture.name))
+    content = retold(shared.read_bytes(), texts)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".konifer-fs-", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            Path(file.name).replace(target)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    return True
+
+
+def _begins_with(target: Path, texts: bytes) -> bool:
+    try:
+        with target.open("rb") as file:
+            return file.read(PNG_HEAD_BYTES + len(texts))[PNG_HEAD_BYTES:] == texts
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,207 @@
+"""From a configuration to a file system: which stores, engine and spool, opened in order and closed in reverse.
+
+The daemon calls `wire`; `migrate` and `doctor` use the parts. Nothing is mounted here.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from konifer_fs.adapters.directory import DirectoryObjectStore
+from konifer_fs.adapters.memory import MemoryObjectStore
+from konifer_fs.adapters.pillow.engine import PillowEngine
+from konifer_fs.adapters.postgres.embedded import start, start_temporary
+from konifer_fs.adapters.postgres.examining import spell_conninfo
+from konifer_fs.adapters.postgres.migrate import check_database, migrate_database
+from konifer_fs.adapters.postgres.store import PostgresStore
+from konifer_fs.config import (
+    Config,
+    Durability,
+    InMemoryStoreSettings,
+    OnOverwrite,
+    S3StoreSettings,
+)
+from konifer_fs.domain.errors import NoSuchName
+from konifer_fs.domain.node import Directory
+from konifer_fs.domain.path import AssetPath
+from konifer_fs.fuse.operations import Operations
+from konifer_fs.ports import MetadataStore, ObjectStore
+from konifer_fs.spool import Spool
+from konifer_fs.vfs.filesystem import FileSystem
+from konifer_fs.vfs.nodes import Defaults
+from konifer_fs.vfs.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wired:
+    """What a mount runs on. `places` says where the stores are, for people, without secrets."""
+
+    metadata: MetadataStore
+    objects: ObjectStore
+    spool: Spool
+    filesystem: FileSystem
+    operations: Operations
+    places: Mapping[str, str]
+
+
+@contextmanager
+def wire(
+    config: Config, *, name: str, subpath: AssetPath, read_only: bool, show_virtual: bool = False
+) -> Iterator[Wired]:
+    """Open everything that the mount called `name` needs.
+
+    The embedded database is brought to this version's schema, but not by a read-only mount.
+
+    Raises:
+        SchemaMismatch: the database is at another version; says which command to run.
+        StoreUnreachable, StoreRefused: a store does not answer, or not as it must.
+        SpoolInUse: another mount has the spool, or it holds drafts of another store.
+        NoSuchName: a read-only mount of a subpath that does not exist.
+    """
+    with ExitStack() as stack:
+        directory = stack.enter_context(_directory(config))
+        conninfo = stack.enter_context(open_database(config))
+        if config.data_store is None and not read_only:
+            migrate_database(conninfo)
+        check_database(conninfo)
+        metadata = PostgresStore(conninfo, deadline=config.filesystem.deadline, application_name=f"konifer-fs/{name}")
+        stack.callback(metadata.close)
+        objects = stack.enter_context(closing(open_objects(config, directory)))
+        for bucket in sorted(config.paths.buckets) if not read_only else ():
+            objects.check(bucket)
+        engine = stack.enter_context(closing(open_engine(config)))
+        owner = f"{metadata.find_identity()}{subpath.konifer}"
+        spool = stack.enter_context(closing(_open_spool(config, directory, name, owner)))
+        root = _find_root(metadata, subpath, read_only=read_only)
+        settings = _read_settings(config, show_virtual=show_virtual, read_only=read_only)
+        filesystem = FileSystem(metadata, objects, engine, spool, settings, root)
+        stack.callback(filesystem.close)
+        if not read_only:
+            filesystem.restore()
+        yield Wired(
+            metadata=metadata,
+            objects=objects,
+            spool=spool,
+            filesystem=filesystem,
+            operations=Operations(filesystem),
+            places=describe_places(config),
+        )
+
+
+@contextmanager
+def open_database(config: Config) -> Iterator[str]:
+    """Give the libpq conninfo of the configured server, or of the embedded one, which runs meanwhile."""
+    if config.data_store is not None:
+        yield spell_conninfo(**asdict(config.data_store))
+        return
+    if not config.in_memory:
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    server = start_temporary() if config.in_memory else start(config.data_dir / "postgres")
+    try:
+        yield server.conninfo
+    finally:
+        server.stop()
+
+
+def open_objects(config: Config, directory: Path) -> ObjectStore:
+    """Open the configured object store; nothing is asked of it yet."""
+    settings = config.object_store
+    if isinstance(settings, S3StoreSettings):
+        # boto3 takes 20 MiB and 0.3 s, which nobody else need pay.
+        from konifer_fs.adapters.s3 import S3ObjectStore
+
+        return S3ObjectStore(
+            endpoint_url=settings.endpoint_url,
+            region=settings.region,
+            access_key=settings.access_key,
+            secret_key=settings.secret_key,
+            path_style=settings.force_path_style,
+            deadline=config.filesystem.deadline,
+        )
+    if isinstance(settings, InMemoryStoreSettings):
+        return MemoryObjectStore(settings.max_bytes)
+    place = settings.mount_path if settings else directory / "objects"
+    if settings is None:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return DirectoryObjectStore(place)
+
+
+def spool_directory(config: Config, directory: Path) -> Path:
+    """Give the directory that holds the spools of all mounts."""
+    return config.filesystem.spool_dir or directory / "spool"
+
+
+def describe_places(config: Config) -> Mapping[str, str]:
+    """Say where both stores are, without secrets."""
+    data, objects = config.data_store, config.object_store
+    embedded = "in memory" if config.in_memory else f"embedded PostgreSQL in {config.data_dir / 'postgres'}"
+    if isinstance(objects, S3StoreSettings):
+        place = f"S3 at {objects.endpoint_url or objects.region}"
+    elif isinstance(objects, InMemoryStoreSettings):
+        place = f"in memory, up to {objects.max_bytes} bytes"
+    elif objects is None and config.in_memory:
+        place = "a temporary directory"
+    else:
+        place = str(objects.mount_path if objects else config.data_dir / "objects")
+    return {"metadata": f"{data.database} on {data.host}:{data.port}" if data else embedded, "objects": place}
+
+
+@contextmanager
+def _directory(config: Config) -> Iterator[Path]:
+    """Give the directory of what the configuration has no other place for: the data directory, or a temporary one."""
+    if config.in_memory:
+        with TemporaryDirectory(prefix="konifer-fs-") as directory:
+            yield Path(directory)
+    else:
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield config.data_dir
+
+
+def open_engine(config: Config) -> PillowEngine:
+    """Open the image engine; its workers start when they are needed."""
+    image = config.filesystem.image
+    return PillowEngine(
+        workers=image.workers,
+        renderers=config.variant_generation.workers,
+        timeout=image.timeout,
+        memory_bytes=image.memory_max_bytes,
+    )
+
+
+def _open_spool(config: Config, directory: Path, name: str, owner: str) -> Spool:
+    return Spool(
+        spool_directory(config, directory) / name,
+        owner=owner,
+        max_bytes=config.filesystem.spool_max_bytes,
+        local_max_bytes=config.filesystem.local_max_bytes,
+    )
+
+
+def _find_root(metadata: MetadataStore, subpath: AssetPath, *, read_only: bool) -> Directory:
+    root = metadata.find_directory(subpath) if read_only else metadata.make_directories(subpath)
+    if root is None:
+        raise NoSuchName(f"{subpath.konifer} is not in the store")
+    return root
+
+
+def _read_settings(config: Config, *, show_virtual: bool, read_only: bool) -> Settings:
+    own = config.filesystem
+    return Settings(
+        defaults=Defaults(
+            uid=os.getuid() if own.uid is None else own.uid,
+            gid=os.getgid() if own.gid is None else own.gid,
+            umask=own.umask,
+        ),
+        rules=config.paths,
+        max_upload_bytes=config.max_upload_bytes,
+        keep=own.on_overwrite is OnOverwrite.KEEP,
+        durable_in_spool=own.durability is Durability.SPOOL,
+        read_only=read_only,
+        show_virtual=show_virtual,
+        profiles=config.profiles,
+        generation=config.variant_generation,
+        capacity=own.capacity,
+    )

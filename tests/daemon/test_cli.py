@@ -1,0 +1,109 @@
+"""What the commands say and how they end, when nothing gets mounted."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.mount.mounting import konifer_fs, spell_database
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_RUNTIME_DIR": str(tmp_path),
+    }
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    path = tmp_path / "pictures"
+    path.mkdir()
+    return path
+
+
+def failure(code: int, done: "subprocess.CompletedProcess[str]") -> str:
+    """Give the one sentence a command ended with."""
+    assert done.returncode == code, done
+    assert done.stdout == ""
+    assert done.stderr.startswith("konifer-fs: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_an_unknown_mount_option_is_a_mistake_of_the_caller(place: Path, environ: dict[str, str]) -> None:
+    assert "-o sudi: there is no such" in failure(2, konifer_fs("mount", "-o", "sudi", place, environ=environ))
+
+
+def test_a_mistake_in_the_configuration_names_file_and_key(
+    place: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "konifer.conf").write_text("filesystem.drian = 1s")
+    done = konifer_fs("mount", "-c", "konifer.conf", place, environ=environ, cwd=tmp_path)
+    assert "konifer.conf: filesystem.drian" in failure(2, done)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_subpath_that_konifer_cannot_have_is_refused(place: Path, environ: dict[str, str]) -> None:
+    assert "--subpath /a b" in failure(2, konifer_fs("mount", "--subpath", "/a b", place, environ=environ))
+
+
+def test_a_missing_mountpoint_is_named(place: Path, environ: dict[str, str]) -> None:
+    assert "does not exist" in failure(1, konifer_fs("mount", place / "missing", environ=environ))
+
+
+def test_an_unreachable_database_fails_the_mount_with_its_reason(
+    place: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    conf = tmp_path / "konifer.conf"
+    conf.write_text(
+        "data-store { provider = postgresql, postgresql { host = 127.0.0.1, port = 1 } }\n"
+        f'object-store {{ provider = filesystem, filesystem.mount-path = "{tmp_path}" }}'
+    )
+    done = konifer_fs("mount", "-c", conf, place, environ={**environ, "PG_PASSWORD": "geheim"})
+    assert "cannot be reached" in failure(1, done)
+    assert "geheim" not in "".join(log.read_text() for log in tmp_path.rglob("*.log"))
+    assert not list(place.iterdir())
+
+
+def test_unmounting_what_is_not_mounted_says_so(place: Path, environ: dict[str, str]) -> None:
+    assert "no konifer-fs is mounted at" in failure(1, konifer_fs("umount", place, environ=environ))
+
+
+def test_status_of_nothing_says_so(place: Path, environ: dict[str, str]) -> None:
+    assert "no konifer-fs is mounted at" in failure(1, konifer_fs("status", place, environ=environ))
+
+
+def test_the_doctor_finds_a_machine_well_and_leaves_nothing(environ: dict[str, str], tmp_path: Path) -> None:
+    done = konifer_fs("doctor", environ=environ)
+    assert done.returncode == (0 if "✗" not in done.stdout else 1)
+    for name in ("/dev/fuse", "fusermount3", "version", "ltree", "clock", "spool", "image worker"):
+        assert f" {name}: " in done.stdout
+    assert "✗ ltree" not in done.stdout
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_doctor_names_what_is_ill_and_how_to_mend_it(
+    environ: dict[str, str], tmp_path: Path, database: str
+) -> None:
+    (tmp_path / "file").touch()
+    conf = tmp_path / "konifer.conf"
+    objects = f'object-store {{ provider = filesystem, filesystem.mount-path = "{tmp_path / "no"}" }}'
+    conf.write_text(f"{spell_database(database)}\n{objects}")
+    done = konifer_fs("doctor", "-c", conf, environ=environ)
+    assert done.returncode == 1
+    assert "✗ schema: " in done.stdout
+    assert "konifer-fs migrate" in done.stdout
+    assert "✗ bucket assets: " in done.stdout
+    assert "✓ ltree" in done.stdout
+
+
+def test_migrating_can_be_repeated(environ: dict[str, str], tmp_path: Path) -> None:
+    for _ in range(2):
+        done = konifer_fs("migrate", "--data-dir", tmp_path / "here", environ=environ)
+        assert done.returncode == 0, done.stderr
+        assert "is at this version's schema" in done.stdout

@@ -1,0 +1,74 @@
+"""Mountpoints, on the mounts that every Linux has."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from konifer_fs_daemon.mountpoint import MountRefused, detach, is_dead, is_ours, list_mounts, make_ready, resolve
+
+
+def test_the_mounts_of_this_machine_are_seen() -> None:
+    assert list_mounts()[Path("/proc")] == "proc"
+    assert not is_ours(Path("/proc"))
+    assert not is_dead(Path("/proc"))
+
+
+def test_an_empty_directory_can_be_mounted_on(tmp_path: Path) -> None:
+    make_ready(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_mounted_on_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    for path, reason in [
+        (tmp_path / "missing", r"does not exist \(mkdir "),
+        (tmp_path / "file", "is not a directory"),
+        (tmp_path, r"is not empty \(it holds file\)"),
+    ]:
+        with pytest.raises(MountRefused, match=reason):
+            make_ready(path)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_the_user_may_not_write_to_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(MountRefused, match="is not writable by this user"):
+        make_ready(tmp_path)
+
+
+def test_a_path_is_resolved_through_links_and_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    assert resolve(Path("link")) == tmp_path / "real"
+    assert resolve(Path("link/../real/./")) == tmp_path / "real"
+    assert resolve(Path("missing")) == tmp_path / "missing"
+
+
+def test_detaching_what_is_not_mounted_gives_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(MountRefused, match="was not unmounted"):
+        detach(tmp_path, lazy=False)
+
+
+def test_a_missing_fusermount_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MountRefused, match="install the package fuse3"):
+        detach(tmp_path, lazy=True)
+
+
+def test_names_with_spaces_and_backslashes_are_read_from_mountinfo(tmp_path: Path) -> None:
+    place = tmp_path / "a b\\c"
+    place.mkdir()
+    program = f"""
+import sys; from pathlib import Path; from konifer_fs_daemon.mountpoint import list_mounts
+sys.exit(list_mounts().get(Path({str(place)!r})) != "tmpfs")
+"""
+    isolated = ["unshare", "--mount", "--propagation", "private"]
+    if subprocess.run([*isolated, "true"], capture_output=True, timeout=60, check=False).returncode:
+        pytest.skip("no mount namespace can be made here")
+    script = 'mount -t tmpfs none "$1" && exec "$2" -c "$3"'
+    command = [*isolated, "sh", "-c", script, "sh", str(place), sys.executable, program]
+    subprocess.run(command, timeout=60, check=True)
