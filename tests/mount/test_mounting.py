@@ -1,0 +1,258 @@
+"""Mounting, unmounting and asking, on real mounts by the real commands."""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from konifer_fs_daemon.mountpoint import is_dead, is_ours, list_mounts
+from tests.mount.mounting import CommandFailed, Mount, MountFactory, has_ended, konifer_fs, wait_for_end
+
+
+def list_processes_naming(path: Path) -> list[int]:
+    """Give the processes whose command line names `path` or that have a file open below it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            opened = [str(link.readlink()) for link in (process / "fd").iterdir()]
+            command = (process / "cmdline").read_text()
+        except OSError:
+            continue
+        if str(path) in command or any(str(path) in target for target in opened):
+            found.append(int(process.name))
+    return found
+
+
+def test_a_picture_survives_a_remount(mounted: MountFactory, object_store: str, images: Path) -> None:
+    mount = mounted(object_store)
+    picture = images / "joshua-tree.png"
+    shutil.copy(picture, mount.path / "tree.png")
+    assert (mount.path / "tree.png").read_bytes() == picture.read_bytes()
+    mount.remount()
+    assert (mount.path / "tree.png").exists()
+    if mount.keeps:
+        assert (mount.path / "tree.png").read_bytes() == picture.read_bytes()
+
+
+def test_a_mount_is_nosuid_nodev_and_named_after_us(shared_mount: Mount) -> None:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    (line,) = [line for line in lines if f" {shared_mount.path} " in line]
+    assert "nosuid,nodev" in line
+    assert " - fuse.konifer-fs konifer-fs " in line
+
+
+@pytest.mark.semantics("Unmounting leaves no process")
+def test_unmounting_waits_for_the_daemon_and_leaves_nothing(mounted: MountFactory, images: Path) -> None:
+    mount = mounted()
+    pid = mount.pid
+    shutil.copy(images / "joshua-tree.png", mount.path)
+    mount.umount()
+    assert mount.path not in list_mounts()
+    assert has_ended(pid)
+    assert not list_processes_naming(mount.data_dir)
+    spool = [path for path in (mount.data_dir / "spool").rglob("*") if path.is_file()]
+    assert {path.name for path in spool} == {"lock", "owner"}
+    assert konifer_fs("status", "--json", environ=mount.environ).stdout.count(str(mount.path)) == 0
+
+
+def test_a_plain_unmount_ends_the_daemon_too(mounted: MountFactory) -> None:
+    mount = mounted()
+    subprocess.run(["fusermount3", "-u", mount.path], check=True, timeout=30)
+    assert wait_for_end(mount.pid)
+    mount.mount()
+
+
+def test_mounting_right_after_a_plain_unmount_works(mounted: MountFactory) -> None:
+    mount = mounted()
+    subprocess.run(["fusermount3", "-u", mount.path], check=True, timeout=30)
+    mount.mount()
+    assert is_ours(mount.path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_unmounts(mounted: MountFactory, number: signal.Signals) -> None:
+    mount = mounted()
+    os.kill(mount.pid, number)
+    assert wait_for_end(mount.pid)
+    assert mount.path not in list_mounts()
+
+
+def test_a_dead_mount_is_mounted_over(mounted: MountFactory, images: Path) -> None:
+    mount = mounted()
+    shutil.copy(images / "joshua-tree.gif", mount.path)
+    mount.kill()
+    assert is_dead(mount.path)
+    mount.mount()
+    assert list(list_mounts()).count(mount.path) == 1
+    assert (mount.path / "joshua-tree.gif").read_bytes() == (images / "joshua-tree.gif").read_bytes()
+
+
+def test_a_dead_mount_is_detached_by_umount(mounted: MountFactory) -> None:
+    mount = mounted()
+    mount.kill()
+    mount.umount()
+    assert mount.path not in list_mounts()
+
+
+def test_a_busy_mount_is_not_unmounted_and_lives_on(mounted: MountFactory, images: Path) -> None:
+    mount = mounted()
+    shutil.copy(images / "joshua-tree.gif", mount.path)
+    with (mount.path / "joshua-tree.gif").open("rb"), pytest.raises(CommandFailed, match="busy"):
+        mount.umount()
+    assert (mount.path / "joshua-tree.gif").stat().st_size
+    mount.umount()
+
+
+def test_status_tells_of_drafts_and_no_secrets(mounted: MountFactory) -> None:
+    mount = mounted("moto")
+    (mount.path / "empty.jpg").touch()
+    (mount.path / ".note").write_text("mine")
+    status = mount.status()
+    assert status["drafts"]["incomplete"] == [{"name": "/empty.jpg", "bytes": 0}]
+    assert status["drafts"]["local"] == [{"name": "/.note", "bytes": 4}]
+    assert status["pid"] == mount.pid
+    assert "only-for-servers" not in json.dumps(status)
+    assert json.loads(mount.run("status", "--json", mount.path))[0]["drafts"] == status["drafts"]
+    told = mount.run("status", mount.path)
+    assert "/empty.jpg" in told
+    assert str(mount.pid) in told
+
+
+@pytest.mark.semantics("Incomplete drafts and local files survive a remount")
+def test_incomplete_and_local_files_do_not_keep_a_mount_and_come_back(mounted: MountFactory) -> None:
+    mount = mounted()
+    (mount.path / "empty.jpg").touch()
+    (mount.path / ".note").write_text("mine")
+    mount.remount()
+    assert (mount.path / ".note").read_text() == "mine"
+    assert (mount.path / "empty.jpg").stat().st_size == 0
+
+
+def test_a_pending_draft_keeps_the_mount_until_forced_and_comes_back(
+    mounted: MountFactory, images: Path, tmp_path: Path
+) -> None:
+    mount = mounted()
+    bucket = mount.objects
+    hidden = bucket.with_name("hidden")
+    bucket.rename(hidden)
+    bucket.write_text("in the way of a directory")
+    picture = images / "joshua-tree.gif"
+    with pytest.raises(OSError):
+        shutil.copy(picture, mount.path / "kept.gif")
+    assert mount.status()["drafts"]["pending"][0]["name"] == "/kept.gif"
+    with pytest.raises(CommandFailed, match=r"1 file\(s\) could not be stored yet: /kept.gif"):
+        mount.umount()
+    assert is_ours(mount.path)
+    mount.umount("--force")
+    bucket.unlink()
+    hidden.rename(bucket)
+    mount.mount()
+    assert (mount.path / "kept.gif").read_bytes() == picture.read_bytes()
+    mount.remount()
+    assert "pending" not in mount.status()["drafts"]
+    assert (mount.path / "kept.gif").read_bytes() == picture.read_bytes()
+
+
+def test_umount_tells_how_far_it_is_with_what_is_pending(mounted: MountFactory, images: Path) -> None:
+    mount = mounted()
+    mount.objects.rmdir()
+    mount.objects.write_text("in the way of a directory")
+    with pytest.raises(OSError):
+        shutil.copy(images / "joshua-tree.gif", mount.path / "kept.gif")
+    with pytest.raises(CommandFailed, match="storing: 1 of 1"):
+        mount.umount()
+    mount.objects.unlink()
+    mount.umount()
+
+
+def test_a_removed_file_leaves_no_object(mounted: MountFactory, images: Path) -> None:
+    mount = mounted()
+    shutil.copy(images / "joshua-tree.gif", mount.path)
+    assert len(list(mount.objects.iterdir())) == 1
+    (mount.path / "joshua-tree.gif").unlink()
+    until = time.monotonic() + 60
+    while any(mount.objects.iterdir()) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not list(mount.objects.iterdir())
+
+
+@pytest.mark.semantics("A mount with -o ro changes nothing")
+def test_a_read_only_mount_changes_nothing(mounted: MountFactory, images: Path) -> None:
+    writer = mounted()
+    shutil.copy(images / "joshua-tree.gif", writer.path)
+    reader = mounted(options="ro")
+    assert (reader.path / "joshua-tree.gif").read_bytes() == (images / "joshua-tree.gif").read_bytes()
+    with pytest.raises(OSError, match="Read-only"):
+        (reader.path / "new").mkdir()
+    assert reader.status()["read_only"]
+
+
+@pytest.mark.semantics("A spool is held by one mount at a time")
+def test_a_spool_is_one_mounts_and_one_stores(mounted: MountFactory) -> None:
+    mount = mounted()
+    (mount.path / "users").mkdir()
+    (mount.path / "empty.jpg").touch()
+    mount.umount()
+    with pytest.raises(CommandFailed, match=r"holds drafts of .*/, this mount is of .*/users"):
+        mount.mount("--subpath", "/users")
+    (lock,) = (mount.data_dir / "spool").glob("*/lock")
+    with lock.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(CommandFailed, match="The spool belongs to another mount"):
+            mount.mount()
+    assert not is_ours(mount.path)
+    mount.mount()
+    assert (mount.path / "empty.jpg").exists()
+
+
+def test_a_subpath_is_mounted_alone(mounted: MountFactory, images: Path) -> None:
+    everything = mounted()
+    (everything.path / "users").mkdir()
+    shutil.copy(images / "joshua-tree.gif", everything.path / "users")
+    below = mounted(subpath="/users")
+    assert [path.name for path in below.path.iterdir()] == ["joshua-tree.gif"]
+    assert below.path.stat().st_ino == 1
+
+
+def test_owner_and_umask_follow_the_options(mounted: MountFactory, images: Path) -> None:
+    mount = mounted(options="uid=1234,gid=4321,umask=077")
+    found = mount.path.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (1234, 4321, 0o700)
+
+
+def test_a_second_mount_of_a_mountpoint_is_refused(mounted: MountFactory) -> None:
+    mount = mounted()
+    with pytest.raises(CommandFailed, match="is mounted already"):
+        mount.mount()
+    assert list(list_mounts()).count(mount.path) == 1
+
+
+def test_a_database_at_another_version_is_refused_with_the_command_to_run(mounted: MountFactory) -> None:
+    mount = mounted()
+    mount.umount()
+    with psycopg.connect(mount.conninfo, autocommit=True) as session:
+        session.execute("DROP SCHEMA konifer_fs CASCADE")
+    with pytest.raises(CommandFailed, match="konifer-fs migrate"):
+        mount.mount()
+    assert not is_ours(mount.path)
+    assert not list(mount.path.iterdir())
+    assert "at this version's schema" in mount.run("migrate", "-c", mount.config_file)
+    mount.mount()
+
+
+def test_stacks_of_threads_and_tasks_are_dumped_on_sigusr1(mounted: MountFactory) -> None:
+    mount = mounted()
+    os.kill(mount.pid, signal.SIGUSR1)
+    until = time.monotonic() + 30
+    while "Task konifer_fs_daemon.background.repeat" not in mount.log() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert "most recent call first" in mount.log()
+    assert "Task konifer_fs_daemon.background.repeat" in mount.log()
+    assert mount.status()["pid"] == mount.pid
