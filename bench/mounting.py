@@ -1,0 +1,42 @@
+"""A mount to measure, and commands with a time-out."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SECONDS: Final = 600
+
+
+@dataclass(slots=True, kw_only=True)
+class Mount:
+    """A mount of the embedded default at `path`."""
+
+    path: Path
+    data: Path
+
+    def command(self, *arguments: str | Path) -> str:
+        """Run a command of konifer-fs; gives what it printed."""
+        command = [sys.executable, "-m", "konifer_fs_daemon", *map(str, arguments)]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS).stdout
+
+    def mount(self) -> None:
+        """Mount, from what was there before."""
+        self.command("mount", "--data-dir", self.data, self.path)
+
+    def umount(self) -> None:
+        """Unmount, once everything is stored."""
+        self.command("umount", self.path)
+
+    def resident_mib(self) -> float:
+        """Give what of the daemon is in memory, in MiB."""
+        pid = json.loads(self.command("status", "--json", self.path))[0]["pid"]
+        fields = (Path("/proc") / str(pid) / "statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGESIZE") / 2**20
+
+
+def run(*command: str | Path) -> None:
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, timeout=SECONDS)
