@@ -99,21 +99,26 @@ class Files:
         return directory.made and bool(self._ids)
 
     def open(self, node: Entry | Draft, *, writable: bool, truncate: bool) -> OpenFile:
-        """Open a file.
+        """Open a file; to truncate it, also when it was replaced elsewhere: the bytes that were there do not matter.
 
         Raises:
-            MovedOn: another entry has the name by now; the caller looks it up again.
+            MovedOn: another entry has the name by now, or none; the caller looks it up again.
             ObjectMissing, ContentUnreadable: the content is not there.
         """
         draft = node if isinstance(node, Draft) else self._drafts.find_by_id(node.id)
         if draft is None and isinstance(node, Entry):
             return self._open_entry(node, writable=writable, truncate=truncate)
         assert draft is not None  # noqa: S101 (for the type checker)
-        return self._open_draft(draft, writable=writable, truncate=truncate)
+        try:
+            return self._open_draft(draft, writable=writable, truncate=truncate)
+        except MovedOn:
+            if not truncate or draft.base is None:
+                raise
+        return self._open_entry(draft.base, writable=writable, truncate=truncate)
 
     def _open_entry(self, entry: Entry, *, writable: bool, truncate: bool) -> OpenFile:
         current = self._metadata.refresh(entry)
-        if not isinstance(current, Entry) or current.asset_id != entry.asset_id:
+        if not isinstance(current, Entry) or (current.asset_id != entry.asset_id and not truncate):
             raise MovedOn
         if truncate:
             return self._open_draft(self._begin(current, copy=False), writable=writable, truncate=True)

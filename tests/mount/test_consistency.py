@@ -170,7 +170,7 @@ def test_two_mounts_that_race_for_a_name_lose_nothing_else(mounted: MountFactory
 
     def write_often(mount: Mount, content: bytes) -> None:
         try:
-            for _ in range(15):
+            for _ in range(50):
                 (mount.path / "file").write_bytes(content)
         except OSError as error:
             failures.append(error)
