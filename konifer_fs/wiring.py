@@ -4,6 +4,7 @@ The daemon calls `wire`; `migrate` and `doctor` use the parts. Nothing is mounte
 """
 
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 from konifer_fs.adapters.directory import DirectoryObjectStore
 from konifer_fs.adapters.memory import MemoryObjectStore
 from konifer_fs.adapters.pillow.engine import PillowEngine
+from konifer_fs.adapters.postgres.changes import PostgresChangeFeed
 from konifer_fs.adapters.postgres.embedded import start, start_temporary
 from konifer_fs.adapters.postgres.examining import spell_conninfo
 from konifer_fs.adapters.postgres.migrate import check_database, migrate_database
@@ -29,6 +31,7 @@ from konifer_fs.domain.node import Directory
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.fuse.operations import Operations
 from konifer_fs.ports import MetadataStore, ObjectStore
+from konifer_fs.ports.changes import ChangeFeed
 from konifer_fs.spool import Spool
 from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.nodes import Defaults
@@ -44,6 +47,7 @@ class Wired:
     spool: Spool
     filesystem: FileSystem
     operations: Operations
+    changes: ChangeFeed
     places: Mapping[str, str]
 
 
@@ -67,8 +71,11 @@ def wire(
         if config.data_store is None and not read_only:
             migrate_database(conninfo)
         check_database(conninfo)
-        metadata = PostgresStore(conninfo, deadline=config.filesystem.deadline, application_name=f"konifer-fs/{name}")
+        own = f"konifer-fs/{name}/{secrets.token_hex(8)}"
+        metadata = PostgresStore(conninfo, deadline=config.filesystem.deadline, application_name=own)
         stack.callback(metadata.close)
+        changes = PostgresChangeFeed(conninfo, application_name=own)
+        stack.callback(changes.close)
         objects = stack.enter_context(closing(open_objects(config, directory)))
         for bucket in sorted(config.paths.buckets) if not read_only else ():
             objects.check(bucket)
@@ -87,6 +94,7 @@ def wire(
             spool=spool,
             filesystem=filesystem,
             operations=Operations(filesystem),
+            changes=changes,
             places=describe_places(config),
         )
 

@@ -108,7 +108,8 @@ def migrate_configured(*, config_file: Path | None, data_dir: Path | None, in_me
     with open_database(config) as conninfo:
         left = migrate_database(conninfo)
     done = f"{describe_places(config)['metadata']} is at this version's schema"
-    return "\n".join([done, *(f"for faster queries, the owner of Konifer's tables may run: {sql};" for sql in left)])
+    wanted = "to see changes at once and for faster queries, the owner of Konifer's tables may run"
+    return "\n".join([done, *(f"{wanted}: {sql};" for sql in left)])
 
 
 def _warn_of_memory(request: MountRequest) -> None:

@@ -22,6 +22,7 @@ from konifer_fs.workflows.sweep import sweep
 from konifer_fs_daemon.background import CATCH_UP_SECONDS, REAP_SECONDS, SWEEP_SECONDS, repeat
 from konifer_fs_daemon.control import serve_control
 from konifer_fs_daemon.draining import Drained, drain
+from konifer_fs_daemon.hearing import hear_changes
 from konifer_fs_daemon.kernel import mounted
 from konifer_fs_daemon.mountpoint import MountRefused, find_connection, make_ready
 from konifer_fs_daemon.replies import replies
@@ -89,6 +90,7 @@ class _Life:
             await nursery.start(dump_on_signal)
             await nursery.start(self._obey_signals)
             nursery.start_soon(self._watchdog().beat)
+            nursery.start_soon(hear_changes, self._wired.changes, self._wired.operations)
             nursery.start_soon(self._announce)
             if not self._request.options.read_only:
                 self._start_background(nursery)
@@ -110,6 +112,7 @@ class _Life:
         reaper = partial(reap, wired.metadata, wired.objects, wired.filesystem.in_use)
         nursery.start_soon(repeat, reaper, REAP_SECONDS)
         nursery.start_soon(repeat, partial(sweep, wired.metadata), SWEEP_SECONDS)
+        nursery.start_soon(repeat, wired.metadata.prune_changes, SWEEP_SECONDS)
         leftovers = partial(remove_leftovers, wired.metadata, wired.objects, wired.spool)
         nursery.start_soon(repeat, leftovers, SWEEP_SECONDS)
         nursery.start_soon(repeat, wired.filesystem.catch_up, CATCH_UP_SECONDS)

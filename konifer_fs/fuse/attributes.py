@@ -9,8 +9,6 @@ from konifer_fs.domain.node import Ownership
 from konifer_fs.vfs.filesystem import Space
 from konifer_fs.vfs.stat import Stat
 
-# How long the kernel may answer by itself: what changes elsewhere is seen within this many seconds.
-TIME_TO_LIVE: Final = 1.0
 _BLOCK: Final = 512
 _IO_SIZE: Final = 4096
 _NAME_MAX: Final = 255
@@ -27,22 +25,22 @@ def to_text(name: bytes) -> str:
         raise NameNotText(ascii(name)) from error
 
 
-def absent() -> pyfuse3.EntryAttributes:
-    """Tell that nothing has the name, which the kernel may remember."""
+def absent(seconds: float) -> pyfuse3.EntryAttributes:
+    """Tell that nothing has the name, which the kernel may believe for so long."""
     attributes = pyfuse3.EntryAttributes()
     attributes.st_ino = pyfuse3.InodeT(0)
-    attributes.entry_timeout = TIME_TO_LIVE
+    attributes.entry_timeout = seconds
     return attributes
 
 
 def to_attributes(
-    shown: Stat, number: int, *, entry_timeout: float = TIME_TO_LIVE, timeout: float = TIME_TO_LIVE
+    shown: Stat, number: int, seconds: float, *, name_seconds: float | None = None
 ) -> pyfuse3.EntryAttributes:
-    """Give a node's attributes under an inode number; a draft is asked for again each time."""
+    """Give a node's attributes under an inode number; the kernel believes them for so long, and its name as long."""
     attributes = pyfuse3.EntryAttributes()
     attributes.st_ino = pyfuse3.InodeT(number)
-    attributes.entry_timeout = 0 if shown.is_volatile else entry_timeout
-    attributes.attr_timeout = 0 if shown.is_volatile else timeout
+    attributes.attr_timeout = 0 if shown.is_volatile else seconds
+    attributes.entry_timeout = attributes.attr_timeout if name_seconds is None else name_seconds
     attributes.st_mode = pyfuse3.ModeT(shown.mode)
     attributes.st_nlink = shown.nlink
     attributes.st_uid = shown.uid

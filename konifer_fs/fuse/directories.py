@@ -6,7 +6,8 @@ import pyfuse3
 from pyfuse3 import FileNameT
 
 from konifer_fs.domain.errors import MovedOn
-from konifer_fs.fuse.attributes import TIME_TO_LIVE, to_attributes
+from konifer_fs.fuse.attributes import to_attributes
+from konifer_fs.fuse.coherence import UNTOLD_SECONDS, Mark
 from konifer_fs.fuse.inodes import Inode
 from konifer_fs.fuse.session import Session
 from konifer_fs.vfs.listing import Row
@@ -24,6 +25,7 @@ class OpenDirectory:
         self._session = session
         self.inode = inode
         self._listing = session.fs.list_directory(directory)
+        self._mark = session.coherence.mark()
 
     async def reply(self, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """Give the kernel the names after place `start_id`, as many as it takes; reading from the start reads anew."""
@@ -42,30 +44,35 @@ class OpenDirectory:
 
     async def _rows(self, place: int) -> Sequence[Row]:
         rows = self._listing.at_hand(place)
-        return await self._session.offload.ask(self._listing.read, place) if rows is None else rows
+        if rows is None:
+            mark = self._session.coherence.mark()
+            rows = await self._session.offload.ask(self._listing.read, place)
+            self._mark = mark
+        return rows
 
     def _reply_dot(self, dot: int, token: pyfuse3.ReaddirToken) -> bool:
         number = self.inode.parent if dot else self.inode.number
-        shown = to_attributes(self._session.fs.tree.stat(self.inode.node), number)
+        shown = to_attributes(self._session.fs.tree.stat(self.inode.node), number, 0.0)
         return pyfuse3.readdir_reply(token, FileNameT(b".." if dot else b"."), shown, dot + 1)
 
     def _reply_row(self, row: Row, token: pyfuse3.ReaddirToken) -> bool:
         """Reply with a row."""
         if isinstance(row.node, VirtualNode):
             # The kernel looks it up before it uses it: until then it need not be known, and there may be very many.
-            attributes = to_attributes(row.stat, row.node.id)
+            attributes = to_attributes(row.stat, row.node.id, UNTOLD_SECONDS)
             return pyfuse3.readdir_reply(token, FileNameT(row.name.encode()), attributes, row.after + _DOTS)
         return self._reply_real(row, token)
 
     def _reply_real(self, row: Row, token: pyfuse3.ReaddirToken) -> bool:
         """Reply with a row of a real directory: what this mount did since it was read counts more."""
         try:
-            node, shown = self._latest(row)
+            node, shown, mark = self._latest(row)
         except MovedOn:
             return True
-        inode = self._session.inodes.note(node, self.inode.number, row.name)
-        still_named = self.inode.renamed < self._listing.read_at
-        attributes = to_attributes(shown, inode.number, entry_timeout=TIME_TO_LIVE if still_named else 0)
+        inode = self._session.inodes.note(node, self.inode.number, row.name, mark.at)
+        seconds = self._session.coherence.believe(inode, mark)
+        still_named = self.inode.renamed < self._mark.at
+        attributes = to_attributes(shown, inode.number, seconds, name_seconds=None if still_named else 0)
         replied = pyfuse3.readdir_reply(token, FileNameT(row.name.encode()), attributes, row.after + _DOTS)
         if replied:
             inode.lookups += 1
@@ -73,9 +80,13 @@ class OpenDirectory:
             self._session.inodes.forget(inode.number, 0)
         return replied
 
-    def _latest(self, row: Row) -> tuple[Node, Stat]:
-        tree = self._session.fs.tree
+    def _latest(self, row: Row) -> tuple[Node, Stat, Mark]:
+        """Give what a row denotes as it was read last, and when that was."""
+        tree, mark = self._session.fs.tree, self._mark
         known = self._session.inodes.find(row.node)
-        latest = known.node if known is not None and known.confirmed > self._listing.read_at else row.node
-        node = tree.settled(latest)
-        return node, row.stat if node is row.node else tree.stat(node)
+        if known is not None and known.confirmed > mark.at:
+            # What was told since the row was read may be about its name.
+            node, mark = tree.settled(known.node), Mark(known.confirmed, mark.told)
+        else:
+            node = tree.settled(row.node)
+        return node, row.stat if node is row.node else tree.stat(node), mark

@@ -54,7 +54,8 @@ class OpenFiles:
             draft, opened = self._files.create(parent, name, ownership)
         else:
             draft, opened = await self._offload.ask(self._files.create, parent, name, ownership)
-        attributes = self._session.introduce(draft, tree.stat(draft), parent_number, name)
+        mark = self._session.coherence.mark()
+        attributes = self._session.introduce(draft, tree.stat(draft), parent_number, name, mark)
         return self._hand_out(self._session.inodes[attributes.st_ino], opened), attributes
 
     async def open(self, number: int, flags: int) -> pyfuse3.FileInfo:

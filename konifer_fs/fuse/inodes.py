@@ -1,54 +1,59 @@
 """The inodes that the kernel knows. Lives on the trio thread; touched only between checkpoints, so it needs no lock."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.node import ROOT_ID, Directory
+from konifer_fs.domain.path import AssetPath
 from konifer_fs.vfs.drafts import Renamed, rebased
 from konifer_fs.vfs.nodes import Node
-from konifer_fs.vfs.virtual.nodes import VirtualNode
 
 
 class Inode:
     """What the kernel holds: a number, the node as it was last read, and how often the kernel looked it up.
 
-    `confirmed` is when the node was last read or changed here, `renamed` when a name in this directory was last taken
-    away here, both on the monotonic clock. `outdated` is whether this mount has changed a directory's times since the
-    node was read. `cached` is the token of the bytes in the page cache. `name` is a virtual node's own in its parent.
+    Times are on the monotonic clock. `confirmed` is when the reading of the node began, `changed` when this mount last
+    changed attributes that are in it, `renamed` when a name in this directory was last taken away here. The node is
+    believed, here and by the kernel, until `believed_until`. `absent` are the names in this directory of which the
+    kernel was told that nothing has them. `cached` is the token of the bytes in the page cache.
     """
 
-    __slots__ = ("cached", "confirmed", "lookups", "name", "node", "number", "outdated", "parent", "renamed")
+    __slots__ = (
+        "absent", "believed_until", "cached", "changed", "confirmed", "lookups", "name", "node", "number", "parent",
+        "renamed",
+    )  # fmt: skip
 
-    def __init__(self, number: int, node: Node, parent: int) -> None:
+    def __init__(self, number: int, node: Node, parent: int, name: str) -> None:
         self.number = number
         self.node = node
         self.parent = parent
-        self.name = ""
+        self.name = name
         self.lookups = 0
-        self.confirmed = time.monotonic()
-        self.renamed = 0.0
-        self.outdated = False
+        self.confirmed = self.changed = self.renamed = self.believed_until = 0.0
+        self.absent: set[str] | None = None
         self.cached: object = None
 
-    def confirm(self, node: Node) -> None:
-        """Take over a node that was just read or changed."""
-        self.node, self.confirmed, self.outdated = node, time.monotonic(), False
+    @property
+    def is_outdated(self) -> bool:
+        """Whether this mount has changed attributes since the node was read."""
+        return self.changed > self.confirmed
 
-    def note_change(self, *, lost_name: bool) -> None:
-        """Note that this mount made a name in this directory, or took one away."""
-        self.outdated = True
+    def note_change(self, *, lost_name: bool = False) -> None:
+        """Note that this mount changed attributes: of a directory also by making a name in it, or taking one away."""
+        self.changed = time.monotonic()
         if lost_name:
-            self.renamed = time.monotonic()
+            self.renamed = self.changed
 
 
 class Inodes:
     """Inode numbers are node ids, but for the mount's root, which FUSE wants to be 1."""
 
     def __init__(self, root: Directory) -> None:
-        self.root: Final = Inode(ROOT_ID, root, ROOT_ID)
+        self.root: Final = Inode(ROOT_ID, root, ROOT_ID, "")
         self._known: dict[int, Inode] = {ROOT_ID: self.root}
+        self._by_path: dict[AssetPath, Inode] = {root.path: self.root}
 
     def __getitem__(self, number: int) -> Inode:
         """Give a known inode; raises MovedOn for one that the kernel should not know."""
@@ -61,17 +66,38 @@ class Inodes:
         """Give how many inodes the kernel knows."""
         return len(self._known)
 
-    def note(self, node: Node, parent: int, name: str) -> Inode:
-        """Give the inode of a node that was just read as `name`, making it when it is new; counts no look-up."""
+    def __iter__(self) -> Iterator[Inode]:
+        """Go over all inodes that the kernel knows."""
+        return iter(self._known.values())
+
+    def note(self, node: Node, parent: int, name: str, read_at: float) -> Inode:
+        """Give the inode of a node that was read as `name`, making it when it is new; counts no look-up."""
         number = self._number_for(node)
         inode = self._known.get(number)
         if inode is None:
-            inode = self._known[number] = Inode(number, node, parent)
-        inode.parent = parent
-        if isinstance(node, VirtualNode):
-            inode.name = name
-        inode.confirm(node)
+            inode = self._known[number] = Inode(number, node, parent, name)
+        inode.parent, inode.name = parent, name
+        self.confirm(inode, node, read_at)
         return inode
+
+    def confirm(self, inode: Inode, node: Node, read_at: float) -> None:
+        """Take over a node whose reading began, or that was changed, at `read_at`."""
+        self._lose_path(inode)
+        inode.node, inode.confirmed = node, read_at
+        if isinstance(node, Directory):
+            self._by_path[node.path] = inode
+
+    def _lose_path(self, inode: Inode) -> None:
+        if isinstance(inode.node, Directory) and self._by_path.get(inode.node.path) is inode:
+            del self._by_path[inode.node.path]
+
+    def by_id(self, node_id: int) -> Inode | None:
+        """Give the inode of the node that has this id, when the kernel knows it."""
+        return self._known.get(ROOT_ID if node_id == self.root.node.id else node_id)
+
+    def at_path(self, path: AssetPath) -> Inode | None:
+        """Give the inode of the directory at `path`, when the kernel knows it."""
+        return self._by_path.get(path)
 
     def find(self, node: Node) -> Inode | None:
         """Give the inode of a node, when the kernel knows it."""
@@ -94,6 +120,7 @@ class Inodes:
             return
         inode.lookups -= lookups
         if inode.lookups <= 0:
+            self._lose_path(inode)
             del self._known[number]
 
     def rebase(self, renamed: Sequence[Renamed]) -> None:
@@ -105,7 +132,8 @@ class Inodes:
             if isinstance(node, Directory):
                 path = rebased(node.path, renamed)
                 if path != node.path:
-                    inode.node = Directory(id=node.id, path=path, made=True, ownership=node.ownership)
+                    moved = Directory(id=node.id, path=path, made=True, ownership=node.ownership)
+                    self.confirm(inode, moved, inode.confirmed)
 
 
 def _is_another(known: Node, node: Node) -> bool:

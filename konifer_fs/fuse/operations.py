@@ -24,7 +24,8 @@ from konifer_fs.domain.errors import (
     StoreUnreachable,
 )
 from konifer_fs.domain.node import Directory, Ownership, Symlink
-from konifer_fs.fuse.attributes import TIME_TO_LIVE, absent, to_attributes, to_ownership, to_statvfs, to_text
+from konifer_fs.fuse.attributes import absent, to_attributes, to_ownership, to_statvfs, to_text
+from konifer_fs.fuse.coherence import UNTOLD_SECONDS
 from konifer_fs.fuse.directories import OpenDirectory
 from konifer_fs.fuse.errnos import replies
 from konifer_fs.fuse.files import OpenFiles
@@ -61,6 +62,8 @@ class Operations(pyfuse3.Operations):
         self._offload = self._session.offload
         self.reader = self._offload.reader
         self._inodes = self._session.inodes
+        self.kernel_caches = self._session.kernel_caches
+        self.coherence = self._coherence = self._session.coherence
         self._files = OpenFiles(self._session)
         self._virtual_files = VirtualFiles(self._session)
         self._directories: Handles[OpenDirectory] = Handles()
@@ -76,16 +79,16 @@ class Operations(pyfuse3.Operations):
     @replies
     async def lookup(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> pyfuse3.EntryAttributes:
         """Tell what a name denotes; that nothing has a name may be remembered, too."""
-        text, parent = to_text(name), self._inodes[parent_inode].node
+        text, parent, mark = to_text(name), self._inodes[parent_inode].node, self._coherence.mark()
         if isinstance(parent, Directory) and (draft := self._fs.tree.find_draft(parent, text)):
-            return self._session.introduce(draft, self._fs.tree.stat(draft), parent_inode, text)
+            return self._session.introduce(draft, self._fs.tree.stat(draft), parent_inode, text, mark)
         try:
             node, shown = await self._session.find(parent_inode, text)
         except NoSuchName:
             if isinstance(parent, VirtualDirectory) or may_appear(text):
                 raise
-            return absent()
-        return self._session.introduce(node, shown, parent_inode, text)
+            return absent(self._coherence.believe_absent(self._inodes[parent_inode], text, mark))
+        return self._session.introduce(node, shown, parent_inode, text, mark)
 
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
         """Take back look-ups."""
@@ -99,10 +102,10 @@ class Operations(pyfuse3.Operations):
         """Make a directory."""
         parent = await self._session.directory(parent_inode)
         ownership = _owned(ctx, mode & 0o7777, parent, inherit_mode=True)
-        text = to_text(name)
+        text, mark = to_text(name), self._coherence.mark()
         node = await self._offload.ask(self._fs.edits.make_directory, parent, text, ownership)
-        self._inodes[parent_inode].note_change(lost_name=False)
-        return self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text)
+        self._inodes[parent_inode].note_change()
+        return self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text, mark)
 
     @replies
     async def symlink(
@@ -111,10 +114,10 @@ class Operations(pyfuse3.Operations):
         """Make a symbolic link."""
         parent = await self._session.any_directory(parent_inode)
         ownership = _owned(ctx, 0o777, parent) if isinstance(parent, Directory) else Ownership()
-        text = to_text(name)
+        text, mark = to_text(name), self._coherence.mark()
         node = await self._offload.ask(self._fs.edits.make_symlink, parent, text, to_text(target), ownership)
-        self._inodes[parent_inode].note_change(lost_name=False)
-        return self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text)
+        self._inodes[parent_inode].note_change()
+        return self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text, mark)
 
     @replies
     async def readlink(self, inode: InodeT, ctx: RequestContext) -> FileNameT:
@@ -163,7 +166,7 @@ class Operations(pyfuse3.Operations):
         if isinstance(source, Directory) and isinstance(target, Directory):
             places = Place(directory=source, name=names[0]), Place(directory=target, name=names[1])
             moved = await self._offload.ask(self._fs.moves.move, *places, _ON_CLASH[flags])
-            self._inodes.rebase(moved)
+            self._coherence.note_moved(((parent_inode_old, names[0]), (parent_inode_new, names[1])), moved)
         elif _ON_CLASH[flags] is OnClash.EXCHANGE:
             raise ReadOnly("a link here changes places with none")
         else:
@@ -178,21 +181,21 @@ class Operations(pyfuse3.Operations):
         known = self._inodes[inode]
         try:
             node = self._session.node(inode)
-            age = time.monotonic() - known.confirmed
+            rest = known.believed_until - time.monotonic()
             if isinstance(node, Draft | VirtualFile | VirtualLink) or (
-                isinstance(node, Directory) and age < TIME_TO_LIVE and not known.outdated
+                isinstance(node, Directory) and rest > 0 and not known.is_outdated
             ):
-                return to_attributes(self._fs.tree.stat(node), inode, timeout=TIME_TO_LIVE - age)
+                return to_attributes(self._fs.tree.stat(node), inode, max(0.0, rest))
+            mark = self._coherence.mark()
             node, shown = await self._offload.ask(self._read, node)
         except MovedOn:
             if not self._fs.files.is_open(known.node.id):
                 raise
-            return to_attributes(replace(self._fs.tree.stat(known.node), nlink=0), inode)
+            return to_attributes(replace(self._fs.tree.stat(known.node), nlink=0), inode, UNTOLD_SECONDS)
         except StoreUnreachable as error:
             log.warning("what is known of %d is told again: %s", inode, error)
-            return to_attributes(self._fs.tree.stat(known.node), inode)
-        known.confirm(node)
-        return to_attributes(shown, inode)
+            return to_attributes(self._fs.tree.stat(known.node), inode, UNTOLD_SECONDS)
+        return to_attributes(shown, inode, self._session.confirm(known, node, mark))
 
     def _read(self, node: Node) -> tuple[Node, Stat]:
         node = self._fs.tree.refresh(node)
@@ -215,10 +218,13 @@ class Operations(pyfuse3.Operations):
             await self._files.truncate_by_number(inode, attr.st_size)
         change = to_ownership(attr, fields)
         if change != Ownership():
+            mark = self._coherence.mark()
             node = await self._session.ask_of(inode, self._fs.edits.set_ownership, change)
-            self._inodes[inode].confirm(node)
+            self._session.confirm(self._inodes[inode], node, mark)
+        self._inodes[inode].note_change()
+        mark = self._coherence.mark()
         node, shown = await self._offload.ask(self._read, self._session.node(inode))
-        return to_attributes(shown, inode)
+        return to_attributes(shown, inode, self._session.confirm(self._inodes[inode], node, mark))
 
     @replies
     async def access(self, inode: InodeT, mode: ModeT, ctx: RequestContext) -> bool:
@@ -248,12 +254,14 @@ class Operations(pyfuse3.Operations):
         """Set an extended attribute."""
         text = name_of(name)
         await self._session.ask_of(inode, self._fs.xattrs.set, text, value)
+        self._inodes[inode].note_change()
 
     @replies
     async def removexattr(self, inode: InodeT, name: XAttrNameT, ctx: RequestContext) -> None:
         """Remove an extended attribute."""
         text = name_of(name)
         await self._session.ask_of(inode, self._fs.xattrs.remove, text)
+        self._inodes[inode].note_change()
 
     # Files.
     @replies

@@ -14,8 +14,10 @@ import trio
 
 from konifer_fs.domain.errors import MovedOn, NoSuchName, NotADirectory, ReadOnly
 from konifer_fs.domain.node import Directory
-from konifer_fs.fuse.attributes import TIME_TO_LIVE, to_attributes
-from konifer_fs.fuse.inodes import Inodes
+from konifer_fs.fuse.attributes import to_attributes
+from konifer_fs.fuse.coherence import Coherence, Mark
+from konifer_fs.fuse.inodes import Inode, Inodes
+from konifer_fs.fuse.kernel_caches import KernelCaches
 from konifer_fs.fuse.offload import Offload
 from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.nodes import AnyDirectory, Node
@@ -36,12 +38,19 @@ class Session:
         self.fs: Final = filesystem
         self.offload: Final = Offload()
         self.inodes: Final = Inodes(filesystem.root)
+        self.kernel_caches: Final = KernelCaches()
+        self.coherence: Final = Coherence(self.inodes, self.kernel_caches)
 
-    def introduce(self, node: Node, shown: Stat, parent: int, name: str) -> pyfuse3.EntryAttributes:
-        """Tell the kernel of a node that was just read as `name`: it counts as one look-up."""
-        inode = self.inodes.note(node, parent, name)
+    def introduce(self, node: Node, shown: Stat, parent: int, name: str, mark: Mark) -> pyfuse3.EntryAttributes:
+        """Tell the kernel of a node that was read as `name` since `mark`: it counts as one look-up."""
+        inode = self.inodes.note(node, parent, name, mark.at)
         inode.lookups += 1
-        return to_attributes(shown, inode.number)
+        return to_attributes(shown, inode.number, self.coherence.believe(inode, mark))
+
+    def confirm(self, inode: Inode, node: Node, mark: Mark) -> float:
+        """Take over a node that was read, or changed, since `mark`; gives for how many seconds it is believed."""
+        self.inodes.confirm(inode, node, mark.at)
+        return self.coherence.believe(inode, mark)
 
     def node(self, number: int) -> Node:
         """Give the node of an inode as this mount knows it."""
@@ -55,11 +64,11 @@ class Session:
         return node
 
     async def any_directory(self, number: int) -> AnyDirectory:
-        """Give a directory, read again when that was longer ago than the time-to-live: it may have been moved."""
+        """Give a directory, read again when it is not believed any more: it may have been moved."""
         inode = self.inodes[number]
-        time_to_live = 0.0 if isinstance(inode.node, VirtualDirectory) else TIME_TO_LIVE
-        if time.monotonic() - inode.confirmed > time_to_live:
-            inode.confirm(await self.offload.ask(self.fs.tree.refresh, inode.node))
+        if isinstance(inode.node, VirtualDirectory) or time.monotonic() > inode.believed_until:
+            mark = self.coherence.mark()
+            self.confirm(inode, await self.offload.ask(self.fs.tree.refresh, inode.node), mark)
         if not isinstance(inode.node, AnyDirectory):
             raise NotADirectory
         return inode.node
@@ -91,8 +100,9 @@ class Session:
         try:
             return await self.offload.ask(function, self.node(number), *args, **kwargs)
         except MovedOn:
+            mark = self.coherence.mark()
             node = await self.offload.ask(self.fs.tree.refresh, self.node(number))
-            self.inodes[number].confirm(node)
+            self.confirm(self.inodes[number], node, mark)
             return await self.offload.ask(function, node, *args, **kwargs)
 
 

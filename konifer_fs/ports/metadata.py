@@ -221,6 +221,10 @@ class MetadataStore(Protocol):
         """Delete, by the protocol, what never became ready or uploaded within 5 minutes and what expired; counts."""
         ...
 
+    def prune_changes(self) -> int:
+        """Forget changes that no mount will read any more, after ten minutes; counts. One thread at a time."""
+        ...
+
     def exclusively(self, task: str) -> AbstractContextManager[bool]:
         """Hold an advisory lock of ours for a background task; yields whether it was free."""
         ...

@@ -36,6 +36,11 @@ def spelling_in_the_way(label: str) -> str | None:
     return name if name is not None and name != label and _ALPHABET.fullmatch(name) else None
 
 
+def spellings_of(label: str) -> set[str]:
+    """Give all names under which a directory may show."""
+    return {label, decode_label(label) or label}
+
+
 def shown_label(label: str, *, spelling_taken: bool = False) -> str:
     """Give the name of a directory: decoded where it encodes a name and nothing beside it is spelled so."""
     name = decode_label(label)

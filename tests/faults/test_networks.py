@@ -5,6 +5,7 @@ The one time that is compared is whether a call took one deadline, or another af
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,8 @@ from konifer_fs.domain.formats import ImageFormat
 from tests.faults.calls import run_all
 from tests.faults.conftest import DEADLINE, Exposed
 from tests.faults.proxy import DATABASE_FAULTS, OBJECT_FAULTS, Proxy, truncate_answers
-from tests.mount.elsewhere import PICTURE, names, wait_until
-from tests.mount.saving import state
+from tests.mount.elsewhere import PICTURE, names, query, wait_until
+from tests.mount.saving import asset_path, state
 from tests.pictures import make_picture
 
 OTHER = make_picture(ImageFormat.JPEG, seed=1)
@@ -151,3 +152,26 @@ def test_what_could_not_be_stored_is_stored_at_the_end(exposed: Exposed) -> None
     exposed.mount.remount()
     assert exposed.mount.status()["drafts"] == {}
     assert {name: (exposed.mount.path / name).read_bytes() for name in kept} == kept
+
+
+@pytest.mark.semantics("When changes cannot be told, within three seconds")
+@pytest.mark.parametrize("fault", DATABASE_FAULTS)
+def test_nothing_that_was_believed_outlives_the_feed(exposed: Exposed, place: Path, fault: str) -> None:
+    """What changes while this mount cannot be told of it is seen when the network is well again."""
+    file = place / "read"
+    file.stat()
+    assert not (place / "none").exists()
+    directory = asset_path(exposed.mount, place).ltree
+    with ailing(exposed.database, DATABASE_FAULTS[fault]):
+        for statement in (
+            "UPDATE konifer_fs.node n SET mode = 256 FROM konifer_fs.node d"
+            " WHERE n.parent = d.id AND n.name = 'read' AND d.path = %s::text::ltree RETURNING 1",
+            "INSERT INTO konifer_fs.node (parent, name, target) SELECT id, 'none', 'read' FROM konifer_fs.node"
+            " WHERE path = %s::text::ltree RETURNING 1",
+        ):
+            assert len(query(exposed.mount, statement, directory)) == 1
+        time.sleep(2 * DEADLINE)
+    wait_until(lambda: run_all({"look": file.stat})["look"].number == 0)
+    wait_until(lambda: file.stat().st_mode & 0o777 == 0o400, 5)
+    wait_until((place / "none").is_symlink, 5)
+    hold_healthy(place, {})

@@ -68,7 +68,7 @@ def test_a_mount_does_what_a_local_directory_does(place: Path, tmp_path: Path, s
         assert describe(place) == describe(tmp_path), f"change {number}"
 
 
-ELSEWHERE = pytest.mark.semantics("A change made elsewhere, by another mount or by SQL")
+ELSEWHERE = pytest.mark.semantics("A change made elsewhere, by another mount or by SQL, is told")
 
 
 @ELSEWHERE

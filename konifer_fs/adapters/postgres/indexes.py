@@ -24,10 +24,11 @@ _MISSING: Final = "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(na
 def add_indexes(connection: Connection) -> Sequence[str]:
     """Make the indexes that are missing; gives the statements of those that only the tables' owner may make."""
     missing = connection.execute(_MISSING, [list(_INDEXES)]).fetchall()
-    return [_INDEXES[name] for (name,) in missing if not _add(connection, _INDEXES[name])]
+    return [_INDEXES[name] for (name,) in missing if not try_statement(connection, _INDEXES[name])]
 
 
-def _add(connection: Connection, statement: str) -> bool:
+def try_statement(connection: Connection, statement: str) -> bool:
+    """Run a statement in a transaction of its own; gives whether this user may."""
     try:
         with connection.transaction():
             connection.execute(statement)

@@ -2,7 +2,8 @@
 
 Used by the store's start, `konifer-fs migrate` and `doctor`. The SQL is in `migrations/`: Konifer's own tables, made
 only in an empty database so that a Konifer can be started on it later, and the schema `konifer_fs`. Tables that a
-Konifer made are never altered, except for the foreign keys of ours that point at them, and for `indexes`.
+Konifer made are never altered, except for the foreign keys of ours that point at them, and for what `attaching` and
+`indexes` add.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Final
 from psycopg import Connection, connect
 
 from konifer_fs.adapters.postgres.answering import answering
+from konifer_fs.adapters.postgres.attaching import add_triggers
 from konifer_fs.adapters.postgres.indexes import add_indexes
 from konifer_fs.domain.errors import SchemaMismatch
 
@@ -98,7 +100,8 @@ def state(connection: Connection) -> State:
 def migrate(connection: Connection) -> Sequence[str]:
     """Make what is missing, in one transaction; may be called by several at once, and again.
 
-    Gives the statements that would make queries faster, and that only the owner of Konifer's tables may run.
+    Gives the statements by which mounts would hear of changes, and queries be faster, where only the owner of
+    Konifer's tables may run them.
 
     Raises:
         SchemaMismatch: the server is too old or lacks ltree, the tables are a stranger's or of a newer version, or
@@ -118,7 +121,7 @@ def migrate(connection: Connection) -> Sequence[str]:
             _check_may_attach(connection)
         for migration in missing:
             _apply(connection, migration)
-        return add_indexes(connection)
+        return [*add_triggers(connection), *add_indexes(connection)]
 
 
 def check(connection: Connection) -> None:

@@ -35,6 +35,7 @@ from konifer_fs.adapters.postgres.answering import (
 )
 from konifer_fs.adapters.postgres.connecting import open_pool
 from konifer_fs.adapters.postgres.grouping import Grouped
+from konifer_fs.adapters.postgres.pruning import Pruner
 from konifer_fs.domain.asset import AnnotationEdit
 from konifer_fs.domain.errors import KoniferFsError, StoreUnreachable
 from konifer_fs.domain.node import Directory, Entry, Node, Ownership, Symlink
@@ -84,6 +85,7 @@ class PostgresStore:
         self._deadline = deadline
         self._outage = Outage(deadline)
         self._record_grouped = Grouped(self._record_group)
+        self._pruner = Pruner()
 
     def find_directory(self, path: AssetPath) -> Directory | None:
         """Give the directory at `path`, if anything lies at or below it or a row makes it."""
@@ -277,6 +279,10 @@ class PostgresStore:
     def sweep(self) -> int:
         """Delete what never became ready or uploaded, and what expired; counts."""
         return self._change(reaping.sweep)
+
+    def prune_changes(self) -> int:
+        """Forget changes that no mount will read any more; counts."""
+        return self._change(self._pruner.prune)
 
     @contextmanager
     def exclusively(self, task: str) -> Iterator[bool]:

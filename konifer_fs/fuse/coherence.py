@@ -1,0 +1,180 @@
+"""How long answers are believed, by the kernel and here: long while others' changes are told to us, else a second.
+
+Lives on the trio thread. A reply is made of what was read before it is sent, so it may be older than a change that was
+told meanwhile: a `mark` taken before the reading tells.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from konifer_fs.domain.changes import AssetChanged, Change, NodeChanged, SubtreeChanged
+from konifer_fs.domain.node import Directory
+from konifer_fs.domain.path import AssetPath
+from konifer_fs.fuse.inodes import Inode, Inodes
+from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches
+from konifer_fs.vfs.drafts import Draft, Renamed
+from konifer_fs.vfs.names import spellings_of
+from konifer_fs.vfs.virtual.nodes import VirtualNode
+
+UNTOLD_SECONDS: Final = 1.0
+TOLD_SECONDS: Final = 3600.0
+# The feed tells something, be it nothing, twice a second.
+SILENCE_SECONDS: Final = 3.0
+# A directory in which more names were asked for in vain has the rest asked for again.
+_MOST_ABSENT: Final = 1000
+_UNTOLD: Final = -1
+
+
+class Mark(NamedTuple):
+    """When a reading began, on the monotonic clock, and how much had been told by then."""
+
+    at: float
+    told: int
+
+
+class Coherence:
+    """What one mount may believe of what it has read."""
+
+    def __init__(self, inodes: Inodes, caches: KernelCaches) -> None:
+        self._inodes = inodes
+        self._caches = caches
+        self._told = 0
+        self._is_told = False
+        self._heard_at = 0.0
+
+    @property
+    def is_told(self) -> bool:
+        """Whether changes of others are told to us at present."""
+        return self._is_told
+
+    def mark(self) -> Mark:
+        """Give when a reading begins, and what was told until then."""
+        return Mark(time.monotonic(), self._told if self._is_told else _UNTOLD)
+
+    def believe(self, inode: Inode, mark: Mark) -> float:
+        """Give for how many seconds the node of an inode, read since `mark`, is believed; its attributes are, too."""
+        if isinstance(inode.node, Draft) or inode.changed > mark.at:
+            seconds = 0.0
+        elif isinstance(inode.node, VirtualNode):  # Nobody tells when these change.
+            seconds = UNTOLD_SECONDS
+        else:
+            seconds = self._seconds_since(mark)
+        inode.believed_until = mark.at + seconds
+        return seconds
+
+    def believe_absent(self, directory: Inode, name: str, mark: Mark) -> float:
+        """Give for how many seconds it is believed that nothing has a name, as was found since `mark`."""
+        seconds = self._seconds_since(mark)
+        if seconds == TOLD_SECONDS:
+            directory.absent = directory.absent or set()
+            if len(directory.absent) >= _MOST_ABSENT:
+                return UNTOLD_SECONDS
+            directory.absent.add(name)
+        return seconds
+
+    def _seconds_since(self, mark: Mark) -> float:
+        if mark.told == _UNTOLD or not self._is_told:
+            return UNTOLD_SECONDS
+        return TOLD_SECONDS if mark.told == self._told else 0.0
+
+    # What the feed tells.
+    def hear(self, changes: Sequence[Change] | None) -> None:
+        """Take over what others changed; None is that anything may have changed until now."""
+        self._heard_at = _now()
+        if changes is None or not self._is_told:
+            self._is_told = True
+            self.doubt_all()
+        elif changes:
+            self._told += 1
+            self._doubt(changes)
+
+    def check(self) -> None:
+        """Believe nothing any more when the feed has been silent for too long; to be called every now and then."""
+        if self._is_told and _now() - self._heard_at > SILENCE_SECONDS:
+            self._is_told = False
+            self.doubt_all()
+
+    def doubt_all(self) -> None:
+        """Believe nothing of what was read until now."""
+        self._told += 1
+        known = list(self._inodes)
+        names = [place for inode in known for place in (*_place_of(inode), *_take_absent(inode))]
+        for inode in known:
+            inode.believed_until = 0.0
+        self._caches.doubt(Doubts(names=names, attributes=[inode.number for inode in known], all_names=True))
+
+    def _doubt(self, changes: Sequence[Change]) -> None:
+        doubted: dict[int, Inode] = {}
+        names: dict[tuple[int, str], None] = {}
+        for change in changes:
+            for inode in self._affected(change):
+                doubted[inode.number] = inode
+                names.update(dict.fromkeys((*_place_of(inode), *_take_absent(inode))))
+            names.update(dict.fromkeys(self._names_of(change)))
+        for inode in doubted.values():
+            inode.believed_until = 0.0
+        self._caches.doubt(Doubts(names=list(names), attributes=list(doubted)))
+
+    def _affected(self, change: Change) -> Iterator[Inode]:
+        """Give the known inodes that a change may have changed, and whose absent names may be there now."""
+        match change:
+            case NodeChanged():
+                if inode := self._inodes.by_id(change.id):
+                    yield inode
+                    if isinstance(inode.node, Directory):
+                        yield from self._below(inode.node.path)
+                if change.parent is not None and (parent := self._inodes.by_id(change.parent)):
+                    yield parent
+            case AssetChanged():
+                if inode := self._inodes.by_id(change.id):
+                    yield inode
+                yield from self._leading_to(change.path)
+            case SubtreeChanged():
+                yield from self._leading_to(change.path)
+                yield from self._below(change.path)
+
+    def _names_of(self, change: Change) -> Iterator[tuple[int, str]]:
+        """Give the names that a change may have given to something else."""
+        if isinstance(change, NodeChanged):
+            parent = None if change.parent is None else self._inodes.by_id(change.parent)
+            if parent is not None and change.name is not None:
+                yield parent.number, change.name
+            return
+        directories = list(self._leading_to(change.path))
+        last = directories[-1].node if directories else None
+        if isinstance(last, Directory) and last.path != change.path:
+            for name in spellings_of(change.path.labels[len(last.path.labels)]):
+                yield directories[-1].number, name
+
+    def _leading_to(self, path: AssetPath) -> Iterator[Inode]:
+        return filter(None, map(self._inodes.at_path, path.ancestors()))
+
+    def _below(self, path: AssetPath) -> Iterator[Inode]:
+        for inode in self._inodes:
+            node = inode.node
+            if not isinstance(node, Draft | VirtualNode) and node.path.is_within(path):
+                yield inode
+
+    # What this mount does itself, and the kernel cannot know of.
+    def note_moved(self, places: Iterable[tuple[int, str]], renamed: Sequence[Renamed]) -> None:
+        """Have what this mount moved looked up again: the nodes of entries tell of the place where they were."""
+        below = [inode for old, _ in renamed for inode in self._below(old)]
+        self._inodes.rebase(renamed)
+        names = [place for inode in below for place in _place_of(inode) if not isinstance(inode.node, Directory)]
+        self._caches.doubt(Doubts(names=[*places, *names]))
+
+
+def _now() -> float:
+    """Give a time in seconds that goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _place_of(inode: Inode) -> Iterator[tuple[int, str]]:
+    if inode.name:
+        yield inode.parent, inode.name
+
+
+def _take_absent(inode: Inode) -> Iterator[tuple[int, str]]:
+    names, inode.absent = inode.absent, None
+    return ((inode.number, name) for name in names or ())

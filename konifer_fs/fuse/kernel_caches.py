@@ -1,0 +1,97 @@
+"""Telling the kernel what it may no longer believe, from a thread of its own.
+
+The kernel takes such a message only once nobody looks names up in that directory, and somebody may be waiting for an
+answer of ours there: so no handler ever does it. pyfuse3 has no call for two of the three messages, `struct
+fuse_notify_inval_entry_out` with FUSE_EXPIRE_ONLY and FUSE_NOTIFY_INC_EPOCH; all are written here (linux/fuse.h). An
+entry that expires is looked up again before it is used; one that is dropped would take itself from under those who
+work in it.
+"""
+
+import errno
+import logging
+import os
+import queue
+import struct
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+_HEADER: Final = struct.Struct("=IiQ")
+_INODE: Final = struct.Struct("=Qqq")
+_ENTRY: Final = struct.Struct("=QII")
+_NOTIFY_INVAL_INODE: Final = 2
+_NOTIFY_INVAL_ENTRY: Final = 3
+_NOTIFY_INC_EPOCH: Final = 8
+_EXPIRE_ONLY: Final = 1
+_ATTRIBUTES_ONLY: Final = -1
+# What the kernel has forgotten by itself, and a mount that is gone.
+_NOTHING_TO_DO: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENOTCONN, errno.EBADF})
+_JOIN_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubts:
+    """What is no longer to be believed: names in directories, attributes of inodes; with `all_names` every name."""
+
+    names: Sequence[tuple[int, str]] = ()
+    attributes: Sequence[int] = ()
+    all_names: bool = False
+
+
+class KernelCaches:
+    """The kernel's caches of one mount. `doubt` never blocks; what it says is told in order."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Doubts | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._tell_all, name="kernel-caches", daemon=True)
+        self._device = -1
+
+    def start(self) -> None:
+        """Begin to tell; the file system is mounted."""
+        self._device = _find_device()
+        self._thread.start()
+
+    def doubt(self, doubts: Doubts) -> None:
+        """Have the kernel ask again before it uses any of these."""
+        self._queue.put(doubts)
+
+    def close(self) -> None:
+        """Tell no more; one that the kernel still waits with is left behind."""
+        self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_SECONDS)
+
+    def _tell_all(self) -> None:
+        while (doubts := self._queue.get()) is not None:
+            names = doubts.names
+            if doubts.all_names and self._write(_NOTIFY_INC_EPOCH, b""):
+                names = ()
+            for parent, name in names:
+                spelled = name.encode()
+                self._write(_NOTIFY_INVAL_ENTRY, _ENTRY.pack(parent, len(spelled), _EXPIRE_ONLY) + spelled + b"\0")
+            for number in doubts.attributes:
+                self._write(_NOTIFY_INVAL_INODE, _INODE.pack(number, _ATTRIBUTES_ONLY, 0))
+
+    def _write(self, code: int, message: bytes) -> bool:
+        """Send a message; gives whether the kernel knows its kind."""
+        try:
+            os.write(self._device, _HEADER.pack(_HEADER.size + len(message), code, 0) + message)
+        except OSError as error:
+            if code == _NOTIFY_INC_EPOCH and error.errno == errno.EINVAL:
+                return False
+            if error.errno not in _NOTHING_TO_DO:
+                log.warning("the kernel did not take message %d: %s", code, error)
+        return True
+
+
+def _find_device() -> int:
+    """Give the descriptor by which libfuse talks to the kernel; a process has one mount."""
+    return next(int(link.name) for link in _descriptors() if os.path.realpath(link) == "/dev/fuse")
+
+
+def _descriptors() -> Iterable[Path]:
+    return sorted(Path("/proc/self/fd").iterdir(), key=lambda link: int(link.name))

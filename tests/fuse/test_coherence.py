@@ -1,0 +1,161 @@
+"""What is believed, and for how long: whatever others change is asked for again, and what was read too early is not kept."""
+
+from uuid import uuid4
+
+import pytest
+
+from konifer_fs.domain.changes import AssetChanged, Change, NodeChanged, SubtreeChanged
+from konifer_fs.domain.node import ROOT_ID, Directory, Symlink, derived_id
+from konifer_fs.domain.path import AssetPath
+from konifer_fs.fuse import coherence
+from konifer_fs.fuse.coherence import TOLD_SECONDS, UNTOLD_SECONDS, Coherence, Mark
+from konifer_fs.fuse.inodes import Inode, Inodes
+from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches
+
+ROOT = Directory(id=ROOT_ID, path=AssetPath(), made=True)
+
+
+class Caches(KernelCaches):
+    """Hears what the kernel would be told."""
+
+    def __init__(self) -> None:
+        self.told: list[Doubts] = []
+
+    def doubt(self, doubts: Doubts) -> None:
+        self.told.append(doubts)
+
+
+class Mount:
+    """A tree that the kernel knows: `a/b` and the link `a/l`, all read just now, and a foreign directory `x`."""
+
+    def __init__(self) -> None:
+        self.inodes, self.caches = Inodes(ROOT), Caches()
+        self.coherence = Coherence(self.inodes, self.caches)
+        self.coherence.hear(None)
+        self.a = self.know(Directory(id=2, path=AssetPath(("a",)), made=True), self.inodes.root, "a")
+        self.b = self.know(Directory(id=3, path=AssetPath(("a", "b")), made=True), self.a, "b")
+        self.link = self.know(Symlink(id=4, path=AssetPath(("a",)), name="l", target="b"), self.a, "l")
+        path = AssetPath(("x",))
+        self.x = self.know(Directory(id=derived_id(path), path=path, made=False), self.inodes.root, "x")
+        self.root = self.inodes.root
+        self.coherence.believe(self.root, self.coherence.mark())
+        self.caches.told.clear()
+
+    def know(self, node: Directory | Symlink, parent: Inode, name: str) -> Inode:
+        mark = self.coherence.mark()
+        inode = self.inodes.note(node, parent.number, name, mark.at)
+        inode.lookups += 1
+        assert self.coherence.believe(inode, mark) == TOLD_SECONDS
+        return inode
+
+    def doubted(self, *changes: Change) -> tuple[set[str], set[str]]:
+        """Give the names, as `<parent>/<name>`, and the inodes of which the kernel is told when these are."""
+        self.coherence.hear(changes)
+        letters = {self.root.number: "root", 2: "a", 3: "b", 4: "l", self.x.number: "x"}
+        (doubts,) = self.caches.told
+        for inode in self.inodes:
+            assert (inode.believed_until == 0) == (inode.number in doubts.attributes)
+        return {f"{letters[number]}/{name}" for number, name in doubts.names}, {letters[n] for n in doubts.attributes}
+
+
+@pytest.fixture
+def mount() -> Mount:
+    return Mount()
+
+
+def test_a_changed_node_and_its_directory_are_doubted(mount: Mount) -> None:
+    assert mount.doubted(NodeChanged(id=4, parent=2, name="l")) == ({"a/l", "root/a"}, {"l", "a"})
+
+
+def test_below_a_changed_directory_all_is_doubted(mount: Mount) -> None:
+    mount.coherence.believe_absent(mount.b, "none", mount.coherence.mark())
+    names, inodes = mount.doubted(NodeChanged(id=2, parent=1, name="a"))
+    assert (names, inodes) == ({"root/a", "a/b", "a/l", "b/none"}, {"root", "a", "b", "l"})
+
+
+def test_a_name_that_was_absent_is_doubted_when_it_may_be_there(mount: Mount) -> None:
+    assert mount.coherence.believe_absent(mount.b, "new", mount.coherence.mark()) == TOLD_SECONDS
+    names, _ = mount.doubted(NodeChanged(id=9, parent=3, name="other"))
+    assert names == {"a/b", "b/new", "b/other"}
+    mount.caches.told.clear()
+    names, _ = mount.doubted(NodeChanged(id=9, parent=3, name="other"))
+    assert names == {"a/b", "b/other"}
+
+
+def test_so_many_absent_names_are_remembered_and_no_more(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coherence, "_MOST_ABSENT", 2)
+    believed = [mount.coherence.believe_absent(mount.b, name, mount.coherence.mark()) for name in "abc"]
+    assert believed == [TOLD_SECONDS, TOLD_SECONDS, UNTOLD_SECONDS]
+
+
+def test_what_leads_to_an_asset_is_doubted(mount: Mount) -> None:
+    """Directories come and go with the assets below them."""
+    change = AssetChanged(id=derived_id(uuid4()), path=AssetPath(("x", "y__20z", "w")))
+    assert mount.doubted(change) == ({"root/x", "x/y z", "x/y__20z"}, {"root", "x"})
+
+
+def test_a_subtree_is_doubted_and_the_rest_is_not(mount: Mount) -> None:
+    names, inodes = mount.doubted(SubtreeChanged(path=AssetPath(("x",))))
+    assert (names, inodes) == ({"root/x"}, {"root", "x"})
+    mount.caches.told.clear()
+    names, inodes = mount.doubted(SubtreeChanged(path=AssetPath()))
+    assert (names, inodes) == ({"root/x", "root/a", "a/b", "a/l"}, {"root", "x", "a", "b", "l"})
+
+
+def test_what_was_read_before_a_change_was_told_is_not_kept(mount: Mount) -> None:
+    mark = mount.coherence.mark()
+    mount.coherence.hear([NodeChanged(id=9, parent=None, name=None)])
+    assert mount.coherence.believe(mount.b, mark) == 0
+    assert mount.coherence.believe_absent(mount.b, "n", mark) == 0
+    assert mount.coherence.believe(mount.b, mount.coherence.mark()) == TOLD_SECONDS
+
+
+def test_what_was_read_before_this_mount_changed_it_is_not_kept(mount: Mount) -> None:
+    mark = mount.coherence.mark()
+    mount.b.note_change()
+    assert mount.coherence.believe(mount.b, mark) == 0
+    assert mount.coherence.believe(mount.b, Mark(mount.b.changed, mark.told)) == TOLD_SECONDS
+
+
+def test_silence_ends_all_belief_twice(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = coherence._now()
+    mount.coherence.hear([])
+    mount.coherence.check()
+    assert mount.caches.told == []
+    monkeypatch.setattr(coherence, "_now", lambda: now + coherence.SILENCE_SECONDS + 1)
+    for told in (1, 1):
+        mount.coherence.check()
+        assert len(mount.caches.told) == told
+    everything = mount.caches.told[0]
+    assert everything.all_names
+    assert set(everything.names) == {(1, "a"), (2, "b"), (2, "l"), (1, "x")}
+    assert len(everything.attributes) == 5
+    assert mount.coherence.believe(mount.b, mount.coherence.mark()) == UNTOLD_SECONDS
+    mount.coherence.hear([])
+    assert len(mount.caches.told) == 2
+    assert mount.coherence.believe(mount.b, mount.coherence.mark()) == TOLD_SECONDS
+
+
+def test_a_mark_of_silent_times_is_never_kept_long(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = coherence._now()
+    monkeypatch.setattr(coherence, "_now", lambda: now + 60)
+    mount.coherence.check()
+    mark = mount.coherence.mark()
+    mount.coherence.hear(None)
+    assert mount.coherence.believe(mount.b, mark) <= UNTOLD_SECONDS
+
+
+def test_what_was_moved_here_is_looked_up_again(mount: Mount) -> None:
+    old, new = AssetPath(("a",)), AssetPath(("c",))
+    mount.coherence.note_moved([(1, "a"), (1, "c")], [(old, new)])
+    (doubts,) = mount.caches.told
+    assert set(doubts.names) == {(1, "a"), (1, "c"), (2, "l")}
+    assert mount.inodes.at_path(new) is mount.a
+    assert mount.inodes.at_path(old) is None
+    assert mount.inodes.at_path(new.child("b")) is mount.b
+
+
+def test_a_forgotten_directory_is_found_no_more(mount: Mount) -> None:
+    mount.inodes.forget(mount.b.number, 1)
+    assert mount.inodes.at_path(AssetPath(("a", "b"))) is None
+    assert mount.inodes.by_id(3) is None
