@@ -163,13 +163,12 @@ def test_nothing_that_was_believed_outlives_the_feed(exposed: Exposed, place: Pa
     assert not (place / "none").exists()
     directory = asset_path(exposed.mount, place).ltree
     with ailing(exposed.database, DATABASE_FAULTS[fault]):
+        ((number,),) = query(exposed.mount, "SELECT id FROM konifer_fs.node WHERE path = %s::text::ltree", directory)
         for statement in (
-            "UPDATE konifer_fs.node n SET mode = 256 FROM konifer_fs.node d"
-            " WHERE n.parent = d.id AND n.name = 'read' AND d.path = %s::text::ltree RETURNING 1",
-            "INSERT INTO konifer_fs.node (parent, name, target) SELECT id, 'none', 'read' FROM konifer_fs.node"
-            " WHERE path = %s::text::ltree RETURNING 1",
+            "UPDATE konifer_fs.node SET mode = 256 WHERE parent = %s AND name = 'read' RETURNING 1",
+            "INSERT INTO konifer_fs.node (parent, name, target) VALUES (%s, 'none', 'read') RETURNING 1",
         ):
-            assert len(query(exposed.mount, statement, directory)) == 1
+            assert len(query(exposed.mount, statement, number)) == 1
         time.sleep(2 * DEADLINE)
     wait_until(lambda: run_all({"look": file.stat})["look"].number == 0)
     wait_until(lambda: file.stat().st_mode & 0o777 == 0o400, 5)

@@ -1,4 +1,4 @@
-"""What is believed, and for how long: whatever others change is asked for again, and what was read too early is not kept."""
+"""What is believed, and how long: what others change is asked for again, and what was read too early is not kept."""
 
 from uuid import uuid4
 

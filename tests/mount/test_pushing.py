@@ -61,7 +61,7 @@ def test_what_a_listing_told_is_not_asked_for_again(mounted: MountFactory) -> No
     add_entry(mount, "root.a.b")
     wait_until(lambda: names(mount.path) == ["a"])
     for path in (mount.path, mount.path / "a", mount.path / "a" / "b"):
-        os.listdir(path)
+        assert names(path)
     time.sleep(A_WHILE)
     paths = [mount.path / "a" / "b" / name for name in ("0.jpeg", "1.jpeg")]
     assert asked_by(mount, lambda: [path.stat() for path in paths]) <= 1
@@ -101,11 +101,11 @@ def test_what_was_believed_is_asked_for_again(mounted: MountFactory, seconds: fl
         (lambda: file.write_bytes(PICTURE + b"more"), lambda: seen.stat().st_size == len(PICTURE) + 4),
         (lambda: file.rename(file.with_name("other")), lambda: not seen.exists()),
         (lambda: file.symlink_to("other"), lambda: seen.is_symlink() and seen.read_bytes() == PICTURE + b"more"),
-        (lambda: file.unlink(), lambda: not seen.is_symlink()),
+        (file.unlink, lambda: not seen.is_symlink()),
         (lambda: file.parent.rename(here.path / "moved"), lambda: not seen.parent.exists()),
         (lambda: None, (there.path / "moved" / "other").exists),
-        (lambda: (here.path / "moved" / "other").unlink(), lambda: not (there.path / "moved" / "other").exists()),
-        (lambda: (here.path / "moved").rmdir(), lambda: not (there.path / "moved").exists()),
+        ((here.path / "moved" / "other").unlink, lambda: not (there.path / "moved" / "other").exists()),
+        ((here.path / "moved").rmdir, lambda: not (there.path / "moved").exists()),
     ]
     for change, shows in steps:
         change()
@@ -140,7 +140,7 @@ def test_who_works_in_a_directory_goes_on_while_others_change_it(mounted: MountF
         for number in range(5):
             (here.path / "directory" / str(number)).write_bytes(PICTURE)
             (here.path / "directory").chmod(0o700 + number)
-            wait_until(lambda: len(os.listdir(descriptor)) == number + 1, 5)  # noqa: B023
+            wait_until(lambda: len(os.listdir(descriptor)) == number + 1, 5)  # noqa: B023, PTH208
             assert Path(f"/proc/self/fd/{descriptor}").readlink() == there.path / "directory"
     finally:
         os.close(descriptor)
@@ -158,7 +158,7 @@ def test_what_is_read_while_it_changes_is_never_believed_long(mounted: MountFact
         while not done.is_set():
             (there.path / "file").stat()
             (there.path / "none").exists()
-            os.listdir(there.path)
+            names(there.path)
 
     readers = [threading.Thread(target=look) for _ in range(4)]
     for reader in readers:
