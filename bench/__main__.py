@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench import copying, rendering, selecting
+from bench import copying, noticing, rendering, selecting
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "BENCHMARKS.md"
 HEADING: Final = "# How fast it is\n\n`scripts/bench` wrote this page.\n"
 BENCHMARKS: Final[dict[str, Callable[[Path, int], str]]] = {
     "copying": copying.measure,
+    "noticing": noticing.measure,
     "rendering": rendering.measure,
     "selecting": selecting.measure,
 }

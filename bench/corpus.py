@@ -21,7 +21,7 @@ _FORMATS: Final = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "
 def make_corpus(directory: Path) -> int:
     """Write the corpus into a new `directory`; gives its size in bytes."""
     chance = random.Random(_SEED)
-    pictures = {extension: _make_picture(name, chance) for extension, name in _FORMATS.items()}
+    pictures = {extension: make_picture(name, chance) for extension, name in _FORMATS.items()}
     total = 0
     for place in range(DIRECTORIES):
         below = directory / f"{place:02}"
@@ -36,7 +36,8 @@ def make_corpus(directory: Path) -> int:
     return total
 
 
-def _make_picture(name: str, chance: random.Random) -> bytes:
+def make_picture(name: str, chance: random.Random) -> bytes:
+    """Make a small whole picture of one of Pillow's formats."""
     picture = Image.frombytes("RGB", (96, 64), chance.randbytes(96 * 64 * 3))
     stream = io.BytesIO()
     picture.save(stream, name)
