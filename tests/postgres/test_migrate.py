@@ -38,6 +38,24 @@ INDEXES = [
         ("asset_tag", "konifer_fs_tag", '"left"(tag_value, 256) COLLATE "C"'),
     ]
 ]
+FEED = [
+    (
+        "asset_tree",
+        f"konifer_fs_{event.lower()}",
+        (
+            f"CREATE TRIGGER konifer_fs_{event.lower()} AFTER {event} ON public.asset_tree REFERENCING {tables}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION konifer_fs.log_assets()"
+        ),
+        "",
+        "",
+    )
+    for event, tables in [
+        ("DELETE", "OLD TABLE AS old_rows"),
+        ("INSERT", "NEW TABLE AS new_rows"),
+        ("UPDATE", "OLD TABLE AS old_rows NEW TABLE AS new_rows"),
+    ]
+]
+ADDED = [*INDEXES, *FEED]
 KONIFERS = "asset_tree asset_variant asset_label asset_tag path_entry_counter outbox scheduled_tasks prompt_embedding"
 
 
@@ -104,7 +122,7 @@ def test_a_konifers_database_gets_our_schema_beside_its_tables(raw: Connection) 
     assert migrate.state(raw) == migrate.State(konifer=5, ours=None, empty=False)
     migrate.migrate(raw)
     assert migrate.state(raw) == migrate.State(konifer=5, ours=NEWEST, empty=False)
-    assert [row for row in describe_tables(raw) if row not in before] == INDEXES
+    assert [row for row in describe_tables(raw) if row not in before] == ADDED
     assert [row for row in before if row not in describe_tables(raw)] == []
     assert raw.execute("SELECT id FROM asset_tree").fetchall() == [(asset,)]
 
@@ -133,11 +151,12 @@ def test_migrating_again_changes_nothing(raw: Connection) -> None:
     assert raw.execute("SELECT * FROM konifer_fs.migration ORDER BY version").fetchall() == applied
 
 
-def test_the_owner_gets_the_indexes_that_another_could_not_make(raw: Connection) -> None:
+def test_the_owner_gets_what_another_could_not_make(raw: Connection) -> None:
     assert migrate.migrate(raw) == []
     raw.execute("DROP INDEX konifer_fs_label, konifer_fs_tag")
+    raw.execute("DROP TRIGGER konifer_fs_update ON asset_tree")
     assert migrate.migrate(raw) == []
-    assert [row for row in describe_tables(raw) if row in INDEXES] == INDEXES
+    assert [row for row in describe_tables(raw) if row in ADDED] == ADDED
 
 
 def test_several_can_migrate_at_once(database: str) -> None:
@@ -210,15 +229,15 @@ def test_a_role_that_may_not_attach_is_told_the_grant_and_makes_nothing_without(
         left = migrate.migrate(raw)
         migrate.check(raw)
         raw.execute("RESET ROLE")
-        assert [statement.split()[2] for statement in left] == ["konifer_fs_label", "konifer_fs_tag"]
-        assert not [row for row in describe_tables(raw) if row in INDEXES]
+        assert sorted(statement.split()[2] for statement in left) == sorted(row[1] for row in ADDED)
+        assert not [row for row in describe_tables(raw) if row in ADDED]
         for statement in left:
             raw.execute(statement)
         raw.execute(f'SET ROLE "{role}"')
         assert migrate.migrate(raw) == []
     finally:
         raw.execute("RESET ROLE")
-        raw.execute(f'DROP OWNED BY "{role}"')
+        raw.execute(f'DROP OWNED BY "{role}" CASCADE')
         raw.execute(f'DROP ROLE "{role}"')
 
 

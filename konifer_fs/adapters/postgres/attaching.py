@@ -19,6 +19,7 @@ _TABLES: Final = {
 _MISSING: Final = """
 SELECT name FROM unnest(%s::text[]) name
  WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('asset_tree') AND tgname = name)
+   AND to_regprocedure('konifer_fs.log_assets()') IS NOT NULL
 """
 
 
