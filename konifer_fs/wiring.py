@@ -33,6 +33,7 @@ from konifer_fs.fuse.operations import Operations
 from konifer_fs.ports import MetadataStore, ObjectStore
 from konifer_fs.ports.changes import ChangeFeed
 from konifer_fs.spool import Spool
+from konifer_fs.spool.cache import Cache
 from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.nodes import Defaults
 from konifer_fs.vfs.settings import Settings
@@ -82,9 +83,10 @@ def wire(
         engine = stack.enter_context(closing(open_engine(config)))
         owner = f"{metadata.find_identity()}{subpath.konifer}"
         spool = stack.enter_context(closing(_open_spool(config, directory, name, owner)))
+        cache = _open_cache(config, directory, str(metadata.find_identity()))
         root = _find_root(metadata, subpath, read_only=read_only)
         settings = _read_settings(config, show_virtual=show_virtual, read_only=read_only)
-        filesystem = FileSystem(metadata, objects, engine, spool, settings, root)
+        filesystem = FileSystem(metadata, objects, engine, spool, settings, root, cache)
         stack.callback(filesystem.close)
         if not read_only:
             filesystem.restore()
@@ -185,6 +187,18 @@ def _open_spool(config: Config, directory: Path, name: str, owner: str) -> Spool
         owner=owner,
         max_bytes=config.filesystem.spool_max_bytes,
         local_max_bytes=config.filesystem.local_max_bytes,
+    )
+
+
+def _open_cache(config: Config, directory: Path, identity: str) -> Cache | None:
+    """Open the cache of contents that come from afar; every mount of the same stores has the same."""
+    own = config.filesystem
+    if not isinstance(config.object_store, S3StoreSettings):
+        return None
+    return Cache(
+        (own.cache_dir or directory / "cache") / identity,
+        max_bytes=own.cache_max_bytes,
+        min_free_bytes=own.cache_min_free_bytes,
     )
 
 

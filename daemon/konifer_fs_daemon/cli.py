@@ -227,6 +227,35 @@ def thumbnails(directory: Path, sizes: tuple[str, ...]) -> None:
     sys.exit(1 if primed.failures else 0)
 
 
+@main.command()
+@click.argument("path", type=_MOUNTPOINT)
+def warm(path: Path) -> None:
+    """Read all files at and below PATH, so that contents from S3 are on local disk when they are wanted."""
+    from konifer_fs_daemon.progress import Progress
+    from konifer_fs_daemon.reports import spell_size
+    from konifer_fs_daemon.warming import warm
+
+    with _explained(), Progress("warming", lines=False) as progress:
+        warmed = warm(resolve(path), progress.show)
+    for failure in warmed.failures:
+        click.echo(failure, err=True)
+    click.echo(f"{warmed.files} files, {spell_size(warmed.bytes)}, {len(warmed.failures)} failed")
+    sys.exit(1 if warmed.failures else 0)
+
+
+@main.command()
+@click.argument("path", type=_MOUNTPOINT)
+def evict(path: Path) -> None:
+    """Free the local disk of contents from S3 at and below PATH; they are fetched again when they are read."""
+    from konifer_fs_daemon.progress import Progress
+    from konifer_fs_daemon.reports import spell_size
+    from konifer_fs_daemon.warming import evict
+
+    with _explained(), Progress("evicting", lines=False) as progress:
+        evicted = evict(resolve(path), progress.show)
+    click.echo(f"{evicted['done']} entries, {spell_size(evicted['freed'])} freed")
+
+
 @contextmanager
 def _explained(readiness: Readiness | None = None, *, failed: int = 1, misused: int = 2) -> Iterator[None]:
     """End with one sentence on stderr instead of a traceback for everything that is expected to go wrong."""

@@ -1,12 +1,15 @@
 """What a running mount answers on its control socket."""
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final, ParamSpec
 
 import trio
 
 from konifer_fs.domain.errors import KoniferFsError
+from konifer_fs.vfs.evicting import Evicted
+from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.wiring import Wired
 from konifer_fs_daemon.control import Command, Message, Tell
 from konifer_fs_daemon.draining import Drained, drain
@@ -14,6 +17,8 @@ from konifer_fs_daemon.reports import list_drafts, report_drafts, report_process
 
 if TYPE_CHECKING:
     from konifer_fs_daemon.mount import MountRequest
+
+P = ParamSpec("P")
 
 _TELL_SECONDS: Final = 0.2
 
@@ -39,18 +44,7 @@ def replies(request: "MountRequest", wired: Wired) -> Mapping[str, Command]:
         )
 
     async def tell_drain(_: Message, tell: Tell) -> None:
-        drained = Drained()
-
-        async def tell_progress() -> None:
-            while True:
-                await tell({"total": drained.total, "done": drained.done})
-                await trio.sleep(_TELL_SECONDS)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(tell_progress)
-            await trio.to_thread.run_sync(drain, wired.filesystem, drained)
-            nursery.cancel_scope.cancel()
-        await tell({"total": drained.total, "done": drained.done, "left": drained.left})
+        await _drain(wired.filesystem, tell)
 
     async def tell_drafts(_: Message, tell: Tell) -> None:
         await tell({"drafts": list_drafts(wired.filesystem)})
@@ -63,4 +57,47 @@ def replies(request: "MountRequest", wired: Wired) -> Mapping[str, Command]:
         else:
             await tell({"dropped": True})
 
-    return {"status": tell_status, "drain": tell_drain, "drafts": tell_drafts, "drop": drop_draft}
+    async def evict(asked: Message, tell: Tell) -> None:
+        await _evict(wired.filesystem, str(asked.get("name")), tell)
+
+    return {"status": tell_status, "drain": tell_drain, "drafts": tell_drafts, "drop": drop_draft, "evict": evict}
+
+
+async def _drain(filesystem: FileSystem, tell: Tell) -> None:
+    drained = Drained()
+    await _tell_while(tell, lambda: {"total": drained.total, "done": drained.done}, drain, filesystem, drained)
+    await tell({"total": drained.total, "done": drained.done, "left": drained.left})
+
+
+async def _evict(filesystem: FileSystem, name: str, tell: Tell) -> None:
+    evicted = Evicted()
+
+    def how_far() -> Message:
+        return {"total": evicted.total, "done": evicted.done}
+
+    try:
+        await _tell_while(tell, how_far, filesystem.evict, name, evicted)
+    except KoniferFsError as error:
+        await tell({"error": f"it is not there: {error}"})
+    else:
+        await tell({**how_far(), "freed": evicted.freed})
+
+
+async def _tell_while(
+    tell: Tell, progress: Callable[[], Message], work: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+) -> None:
+    """Do `work` in a thread, and tell how far it is meanwhile; raises what it raises."""
+    done = trio.Event()
+
+    async def tell_progress() -> None:
+        while not done.is_set():
+            await tell(progress())
+            with trio.move_on_after(_TELL_SECONDS):
+                await done.wait()
+
+    async with trio.open_nursery(strict_exception_groups=False) as nursery:
+        nursery.start_soon(tell_progress)
+        try:
+            await trio.to_thread.run_sync(partial(work, *args, **kwargs))
+        finally:
+            done.set()

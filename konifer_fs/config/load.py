@@ -143,8 +143,9 @@ def _read_s3(fields: dict[str, Any], environ: Mapping[str, str]) -> S3StoreSetti
 def _read_filesystem(file: _File, given: Mapping[str, int | None]) -> FilesystemSettings:
     fields = file.fields("filesystem") | {name: value for name, value in given.items() if value is not None}
     fields.pop("in_memory_max_bytes", None)  # is the object store's
-    if "spool_dir" in fields:
-        fields["spool_dir"] = file.resolve(fields["spool_dir"])
+    for directory in ("spool_dir", "cache_dir"):
+        if directory in fields:
+            fields[directory] = file.resolve(fields[directory])
     return FilesystemSettings(**fields, image=ImageSettings(**file.fields("filesystem.image")))
 
 

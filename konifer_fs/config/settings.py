@@ -94,14 +94,17 @@ class ImageSettings:
 class FilesystemSettings:
     """The block `filesystem`, which is ours: what Konifer has no word for.
 
-    `spool_dir` None is `spool` in the data directory (in the temporary one of an in-memory mount); `uid` and
-    `gid` None are the mounting user's; `capacity` is what `statfs` tells, None where the store or 1 PiB does.
-    `deadline` is counted from the last progress, `drain` is how long an unmount waits for pending drafts.
+    `spool_dir` and `cache_dir` None are `spool` and `cache` in the data directory (in the temporary one of an in-memory
+    mount); `uid` and `gid` None are the mounting user's; `capacity` is what `statfs` tells, None where the store or
+    1 PiB does. `deadline` is counted from the last progress, `drain` is how long an unmount waits for pending drafts.
     """
 
     spool_dir: Path | None = None
     spool_max_bytes: int = 10 * GIB
     local_max_bytes: int = GIB
+    cache_dir: Path | None = None
+    cache_max_bytes: int = 10 * GIB
+    cache_min_free_bytes: int = GIB
     on_overwrite: OnOverwrite = OnOverwrite.REPLACE
     durability: Durability = Durability.CLOSE
     uid: int | None = None

@@ -10,15 +10,17 @@ from konifer_fs.domain.node import Directory
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import ImageEngine, MetadataStore, ObjectStore
 from konifer_fs.spool import Spool
+from konifer_fs.spool.cache import Cache
 from konifer_fs.vfs.commits import Commits
 from konifer_fs.vfs.drafts import Draft, Drafts, DraftState
 from konifer_fs.vfs.edits import Edits
+from konifer_fs.vfs.evicting import Evicted, Evictions
 from konifer_fs.vfs.files import Files
 from konifer_fs.vfs.journal import Journal
 from konifer_fs.vfs.latecomers import Latecomers
 from konifer_fs.vfs.listing import AnyListing, Listing
 from konifer_fs.vfs.moves import Moves
-from konifer_fs.vfs.nodes import AnyDirectory
+from konifer_fs.vfs.nodes import AnyDirectory, Node
 from konifer_fs.vfs.recorded import RecordedListing
 from konifer_fs.vfs.restoring import Restoring
 from konifer_fs.vfs.retrying import Retries
@@ -64,13 +66,14 @@ class FileSystem:
         spool: Spool,
         settings: Settings,
         root: Directory,
+        cache: Cache | None = None,
     ) -> None:
         self.root: Final = root
         self._objects = objects
         self._settings = settings
         self._spool = spool
         self._drafts = Drafts()
-        self._contents = Contents(objects, spool)
+        self._contents = Contents(objects, spool, cache)
         waiting = Waiting()
         self._commits = Commits(metadata, objects, engine, spool, settings, waiting)
         sizes = Sizes(objects)
@@ -118,6 +121,7 @@ class FileSystem:
         self.edits: Final = Edits(metadata, self.tree, self.files, self._drafts, self._commits)
         self.moves: Final = Moves(metadata, self.tree, self.files, self._drafts, self._commits, spool)
         self.xattrs: Final = Xattrs(metadata, self._commits)
+        self._evictions = Evictions(self.tree, metadata, self._contents)
 
     @property
     def _reports(self) -> Mapping[str, Callable[[], bytes]]:
@@ -176,6 +180,19 @@ class FileSystem:
         if draft is None or draft.state is DraftState.STORED:
             raise NoSuchName(f"{place} is no draft")
         self.edits.drop_draft(draft)
+
+    def evict(self, place: str, evicted: Evicted) -> None:
+        """Keep no contents of what is seen at `place`, and below it, on local disk.
+
+        Raises:
+            NoSuchName, MovedOn: it is not there.
+        """
+        node: Node = self.root
+        for name in place.strip("/").split("/") if place.strip("/") else ():
+            if not isinstance(node, AnyDirectory):
+                raise NoSuchName(place)
+            node = self.tree.lookup(node, name)
+        self._evictions.evict(node, evicted)
 
     def catch_up(self) -> None:
         """Tell the metadata store which variants were made and opened; raises StoreUnreachable."""

@@ -1,8 +1,10 @@
-"""Getting at an object's bytes: the store's own file where there is one, else a copy in the spool's scratch space.
+"""Getting at an object's bytes: the store's own file where there is one, else a copy of it on local disk.
 
-One copy serves all who have the object open; it goes when the last of them closes.
+One copy serves all who have the object open. It stays in the cache for later; where there is none, or no room in it,
+the copy is in the spool's scratch space and goes when the last of them closes.
 """
 
+import logging
 import os
 import threading
 from dataclasses import dataclass, field
@@ -14,6 +16,9 @@ from konifer_fs.domain.node import Entry
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import ObjectStore
 from konifer_fs.spool import Spool
+from konifer_fs.spool.cache import Cache
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -32,9 +37,10 @@ class Content:
 class Contents:
     """The contents that are open on this mount. Thread-safe."""
 
-    def __init__(self, objects: ObjectStore, spool: Spool) -> None:
+    def __init__(self, objects: ObjectStore, spool: Spool, cache: Cache | None = None) -> None:
         self._objects = objects
         self._spool = spool
+        self._cache = cache
         self._open: dict[ObjectRef, Content] = {}
         self._lock = threading.Lock()
 
@@ -82,7 +88,28 @@ class Contents:
         return Path(f"/proc/{os.getpid()}/fd/{self.fetch(content).fileno()}")
 
     def _download(self, content: Content) -> BinaryIO:
-        size = self._objects.size(content.ref) if content.expected_size is None else content.expected_size
+        cache = self._cache
+        file = cache.find(content.ref, content.expected_size) if cache else None
+        if file is None:
+            size = self._objects.size(content.ref) if content.expected_size is None else content.expected_size
+            file = self._fetch_into_cache(cache, content, size) if cache else None
+            if file is None:
+                return self._fetch_into_scratch(content, size)
+        self._adopt(content, file)
+        return file
+
+    def _fetch_into_cache(self, cache: Cache, content: Content, size: int) -> BinaryIO | None:
+        """Fetch an object to where it stays; None where there is no room, or the disk fails."""
+        try:
+            with cache.keeping(content.ref, size) as file:
+                if file is not None:
+                    self._objects.fetch(content.ref, file)
+        except OSError as error:
+            log.warning("%s is not kept: %s", content.ref.key, error)
+            return None
+        return file
+
+    def _fetch_into_scratch(self, content: Content, size: int) -> BinaryIO:
         self._spool.drafts.take(size)
         file = self._spool.scratch()
         try:
@@ -112,6 +139,10 @@ class Contents:
         if content.file is not None:
             content.file.close()
         self._spool.drafts.take(-content.charged)
+
+    def evict(self, ref: ObjectRef) -> int:
+        """Keep an object no longer; gives the bytes of local disk that are free now, or when it is closed."""
+        return self._cache.drop(ref) if self._cache else 0
 
     def in_use(self, ref: ObjectRef) -> bool:
         """Whether somebody has the object open here, so that it must not be deleted yet."""

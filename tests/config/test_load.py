@@ -189,6 +189,7 @@ def test_every_key_of_our_block_is_read(loads: Loads) -> None:
         source.multipart.max-bytes = 5 MiB
         filesystem {
           spool-dir = /spool, spool-max-bytes = 2 GiB, local-max-bytes = 64k
+          cache-dir = /cache, cache-max-bytes = 3 GiB, cache-min-free-bytes = 1k
           on-overwrite = keep, durability = spool
           uid = 0, gid = 100, umask = 077
           capacity = 1 TB
@@ -200,6 +201,9 @@ def test_every_key_of_our_block_is_read(loads: Loads) -> None:
         spool_dir=Path("/spool"),
         spool_max_bytes=2 * GIB,
         local_max_bytes=65536,
+        cache_dir=Path("/cache"),
+        cache_max_bytes=3 * GIB,
+        cache_min_free_bytes=1024,
         on_overwrite=OnOverwrite.KEEP,
         durability=Durability.SPOOL,
         uid=0,

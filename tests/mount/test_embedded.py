@@ -103,10 +103,12 @@ def test_a_daemon_in_the_foreground_logs_to_stderr_and_ends_on_interrupt(home: H
     command = [sys.executable, "-m", "konifer_fs_daemon", "mount", "--in-memory", "--foreground", str(place)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=home.environ) as daemon:
         assert daemon.stderr is not None
+        before = []
         for line in daemon.stderr:
+            before.append(line)
             if "mounted at" in line:
                 break
-        assert is_ours(place)
+        assert is_ours(place), "".join(before)
         daemon.send_signal(2)
         _, said = daemon.communicate(timeout=60)
     assert daemon.returncode == 0

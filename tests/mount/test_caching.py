@@ -1,0 +1,124 @@
+"""Contents from S3 that stay on local disk, counted by what the server is asked for."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.mount.elsewhere import PICTURE
+from tests.mount.mounting import Mount, MountFactory, konifer_fs
+
+KEPT: Final = pytest.mark.semantics("What was read from S3 is kept on local disk")
+CHECKED: Final = pytest.mark.semantics("Kept bytes are compared with their checksum when a mount first opens them")
+
+
+def kept_files(mount: Mount) -> dict[str, bytes]:
+    """Give what is kept, by the names of the files."""
+    return {path.name: path.read_bytes() for path in (mount.data_dir / "cache").glob("*/*")}
+
+
+def picture(number: int) -> bytes:
+    return PICTURE + bytes([number]) * 1000
+
+
+def fill(mount: Mount, count: int) -> list[Path]:
+    files = [mount.path / "a" / f"{number}.jpg" for number in range(count)]
+    files[0].parent.mkdir()
+    for number, file in enumerate(files):
+        file.write_bytes(picture(number))
+    mount.remount()  # So that the kernel has nothing of them.
+    return files
+
+
+def run(mount: Mount, *arguments: str | Path, code: int = 0) -> str:
+    done = konifer_fs(*arguments, environ=mount.environ)
+    assert done.returncode == code, done
+    return done.stdout if code == 0 else done.stderr
+
+
+@KEPT
+@pytest.mark.parametrize("store", ["moto", "rclone"])
+def test_what_was_read_is_kept_beyond_a_remount(mounted: MountFactory, store: str) -> None:
+    mount = mounted(store)
+    files = fill(mount, 3)
+    assert kept_files(mount) == {}
+    assert [file.read_bytes() for file in files] == [picture(0), picture(1), picture(2)]
+    kept = kept_files(mount)
+    assert sorted(kept.values()) == [picture(0), picture(1), picture(2)]
+    mount.remount()
+    inodes = {path.name: path.stat().st_ino for path in (mount.data_dir / "cache").glob("*/*")}
+    assert [file.read_bytes() for file in files] == [picture(0), picture(1), picture(2)]
+    assert {path.name: path.stat().st_ino for path in (mount.data_dir / "cache").glob("*/*")} == inodes
+
+
+@KEPT
+def test_what_is_kept_is_read_while_the_store_is_away(mounted: MountFactory, s3_server: object) -> None:
+    mount = mounted("rclone", config="filesystem.deadline = 2s")
+    (file,) = fill(mount, 1)
+    assert file.read_bytes() == picture(0)
+    config = mount.config_file.read_text()
+    mount.umount()
+    mount.config_file.write_text(config + '\nobject-store.s3.endpoint-url = "http://127.0.0.1:9"\n')
+    mount.mount("-o", "ro")
+    assert file.read_bytes() == picture(0)
+
+
+@KEPT
+def test_no_more_is_kept_than_may_be(mounted: MountFactory) -> None:
+    size = len(picture(0))
+    mount = mounted("rclone", config=f"filesystem.cache-max-bytes = {3 * size}")
+    files = fill(mount, 6)
+    for number, file in enumerate(files):
+        assert file.read_bytes() == picture(number)
+        assert len(kept_files(mount)) <= 3
+    assert picture(5) in kept_files(mount).values()
+    mount.umount()
+    mount.config_file.write_text(mount.config_file.read_text() + "\nfilesystem.cache-max-bytes = 10\n")
+    mount.mount()
+    before = kept_files(mount)
+    assert files[0].read_bytes() == picture(0)
+    assert kept_files(mount) == before
+
+
+@CHECKED
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(picture(7)),
+        lambda path: path.write_bytes(b"short"),
+        lambda path: os.removexattr(path, "user.konifer.sha256"),
+    ],
+)
+def test_damaged_bytes_are_fetched_again(mounted: MountFactory, damage: Callable[[Path], object]) -> None:
+    mount = mounted("rclone")
+    (file,) = fill(mount, 1)
+    assert file.read_bytes() == picture(0)
+    mount.umount()
+    (kept,) = (mount.data_dir / "cache").glob("*/*")
+    damage(kept)
+    mount.mount()
+    assert file.read_bytes() == picture(0)
+    assert list(kept_files(mount).values()) == [picture(0)]
+
+
+@pytest.mark.semantics("konifer-fs warm PATH reads")
+def test_warming_and_evicting(mounted: MountFactory) -> None:
+    mount = mounted("rclone")
+    files = fill(mount, 4)
+    (mount.path / "a" / "link").symlink_to("0.jpg")
+    assert run(mount, "warm", mount.path / "a") == f"4 files, {4 * len(picture(0)) / 1024:.1f} KiB, 0 failed\n"
+    assert sorted(kept_files(mount).values()) == [picture(number) for number in range(4)]
+    assert run(mount, "evict", files[0]).startswith("1 entries, ")
+    assert sorted(kept_files(mount).values()) == [picture(number) for number in range(1, 4)]
+    assert run(mount, "evict", mount.path).startswith("4 entries, ")
+    assert kept_files(mount) == {}
+    assert [file.read_bytes() for file in files] == [picture(number) for number in range(4)]
+
+
+def test_what_cannot_be_warmed_or_evicted_is_told(mounted: MountFactory, tmp_path: Path) -> None:
+    mount = mounted("rclone")
+    for command in ("warm", "evict"):
+        assert "is on no mount of konifer-fs" in run(mount, command, tmp_path, code=1)
+    assert "it is not there" in run(mount, "evict", mount.path / "none", code=1)
