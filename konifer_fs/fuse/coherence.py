@@ -102,6 +102,7 @@ class Coherence:
         names = [place for inode in known for place in (*_place_of(inode), *_take_absent(inode))]
         for inode in known:
             inode.believed_until = 0.0
+        self._inodes.listings.clear()
         self._caches.doubt(Doubts(names=names, attributes=[inode.number for inode in known], all_names=True))
 
     def _doubt(self, changes: Sequence[Change]) -> None:
@@ -114,6 +115,7 @@ class Coherence:
             names.update(dict.fromkeys(self._names_of(change)))
         for inode in doubted.values():
             inode.believed_until = 0.0
+            self._inodes.drop_listings(inode)
         self._caches.doubt(Doubts(names=list(names), attributes=list(doubted)))
 
     def _affected(self, change: Change) -> Iterator[Inode]:
@@ -160,6 +162,8 @@ class Coherence:
     def note_moved(self, places: Iterable[tuple[int, str]], renamed: Sequence[Renamed]) -> None:
         """Have what this mount moved looked up again: the nodes of entries tell of the place where they were."""
         below = [inode for old, _ in renamed for inode in self._below(old)]
+        for inode in below:
+            self._inodes.drop_listings(inode)
         self._inodes.rebase(renamed)
         names = [place for inode in below for place in _place_of(inode) if not isinstance(inode.node, Directory)]
         self._caches.doubt(Doubts(names=[*places, *names]))

@@ -1,16 +1,20 @@
 """Reading an open directory to the kernel. Every reading is a readdirplus: names come with their attributes."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pyfuse3
 from pyfuse3 import FileNameT
 
 from konifer_fs.domain.errors import MovedOn
+from konifer_fs.domain.node import Directory
 from konifer_fs.fuse.attributes import to_attributes
 from konifer_fs.fuse.coherence import UNTOLD_SECONDS, Mark
 from konifer_fs.fuse.inodes import Inode
+from konifer_fs.fuse.listings import MOST_ROWS, KeptListing
 from konifer_fs.fuse.session import Session
-from konifer_fs.vfs.listing import Row
+from konifer_fs.vfs.listing import AnyListing, Row
 from konifer_fs.vfs.nodes import AnyDirectory, Node
 from konifer_fs.vfs.stat import Stat
 from konifer_fs.vfs.virtual.nodes import VirtualNode
@@ -18,37 +22,75 @@ from konifer_fs.vfs.virtual.nodes import VirtualNode
 _DOTS = 2  # Places 1 and 2 of a directory are "." and "..".
 
 
+@dataclass(slots=True)
+class _Recording:
+    """What was read of a directory's listing since `began`, when `drops` listings had been dropped."""
+
+    directory: Directory
+    drops: int
+    began: float
+    rows: list[Row] = field(default_factory=list)
+
+
 class OpenDirectory:
     """One open directory."""
 
-    def __init__(self, session: Session, inode: Inode, directory: AnyDirectory) -> None:
+    def __init__(self, session: Session, inode: Inode) -> None:
         self._session = session
         self.inode = inode
-        self._listing = session.fs.list_directory(directory)
+        self._listing: AnyListing | None = None
+        self._recording: _Recording | None = None
         self._mark = session.coherence.mark()
 
     async def reply(self, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """Give the kernel the names after place `start_id`, as many as it takes; reading from the start reads anew."""
-        if start_id == 0:
-            directory = await self._session.any_directory(self.inode.number)
-            self._listing = self._session.fs.list_directory(directory)
+        if start_id == 0 or self._listing is None:
+            self._listing = self._begin(await self._session.any_directory(self.inode.number))
         for dot in range(start_id, _DOTS):
             if not self._reply_dot(dot, token):
                 return
         place = max(0, start_id - _DOTS)
-        while rows := await self._rows(place):
+        while rows := await self._rows(self._listing, place):
             for row in rows:
                 if not self._reply_row(row, token):
                     return
             place = rows[-1].after
 
-    async def _rows(self, place: int) -> Sequence[Row]:
-        rows = self._listing.at_hand(place)
+    def _begin(self, directory: AnyDirectory) -> AnyListing:
+        """Begin a reading: of what is kept, while all of it holds, else of the stores."""
+        self._recording = None
+        self._mark = self._session.coherence.mark()
+        if isinstance(directory, Directory) and not self._session.fs.tree.has_drafts(directory):
+            listings = self._session.inodes.listings
+            if kept := listings.find(self.inode.number):
+                self._mark = self._mark._replace(at=kept.read_at)
+                return kept
+            if self._session.coherence.is_told:
+                self._recording = _Recording(directory, listings.drops, time.monotonic())
+        return self._session.fs.list_directory(directory)
+
+    async def _rows(self, listing: AnyListing, place: int) -> Sequence[Row]:
+        rows = listing.at_hand(place)
         if rows is None:
             mark = self._session.coherence.mark()
-            rows = await self._session.offload.ask(self._listing.read, place)
+            rows = await self._session.offload.ask(listing.read, place)
             self._mark = mark
+            self._record(place, rows)
         return rows
+
+    def _record(self, place: int, rows: Sequence[Row]) -> None:
+        """Add what was read to the listing that is kept once it is whole, unless something changed meanwhile."""
+        recording, inodes = self._recording, self._session.inodes
+        if recording is None:
+            return
+        in_sequence = place == len(recording.rows)
+        if inodes.listings.drops != recording.drops or not in_sequence or place + len(rows) > MOST_ROWS:
+            self._recording = None
+        elif rows:
+            recording.rows += rows
+        elif not self._session.fs.tree.has_drafts(recording.directory):
+            inodes.listings.keep(self.inode.number, KeptListing(recording.rows, recording.began))
+            self._recording = None
 
     def _reply_dot(self, dot: int, token: pyfuse3.ReaddirToken) -> bool:
         number = self.inode.parent if dot else self.inode.number

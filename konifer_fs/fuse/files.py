@@ -56,7 +56,9 @@ class OpenFiles:
             draft, opened = await self._offload.ask(self._files.create, parent, name, ownership)
         mark = self._session.coherence.mark()
         attributes = self._session.introduce(draft, tree.stat(draft), parent_number, name, mark)
-        return self._hand_out(self._session.inodes[attributes.st_ino], opened), attributes
+        inode = self._session.inodes[attributes.st_ino]
+        self._session.inodes.drop_listings(inode)
+        return self._hand_out(inode, opened), attributes
 
     async def open(self, number: int, flags: int) -> pyfuse3.FileInfo:
         """Open a file; its entry is checked, and MovedOn lets the kernel look the name up again."""
@@ -128,6 +130,8 @@ class OpenFiles:
 
     async def release(self, handle: int) -> None:
         """Close a file for good."""
-        opened = self._handles.pop(handle).opened
-        if not self._files.release_now(opened):
-            await self._offload.transfer(self._files.release, opened)
+        file = self._handles.pop(handle)
+        if not self._files.release_now(file.opened):
+            await self._offload.transfer(self._files.release, file.opened)
+        if file.opened.draft is not None:
+            self._session.inodes.drop_listings(file.inode)

@@ -7,6 +7,7 @@ from typing import Final
 from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.node import ROOT_ID, Directory
 from konifer_fs.domain.path import AssetPath
+from konifer_fs.fuse.listings import Listings
 from konifer_fs.vfs.drafts import Renamed, rebased
 from konifer_fs.vfs.nodes import Node
 
@@ -48,12 +49,16 @@ class Inode:
 
 
 class Inodes:
-    """Inode numbers are node ids, but for the mount's root, which FUSE wants to be 1."""
+    """Inode numbers are node ids, but for the mount's root, which FUSE wants to be 1.
+
+    `listings` are of directories among them; what is in those of an inode and of its parent changes with it.
+    """
 
     def __init__(self, root: Directory) -> None:
         self.root: Final = Inode(ROOT_ID, root, ROOT_ID, "")
         self._known: dict[int, Inode] = {ROOT_ID: self.root}
         self._by_path: dict[AssetPath, Inode] = {root.path: self.root}
+        self.listings: Final = Listings()
 
     def __getitem__(self, number: int) -> Inode:
         """Give a known inode; raises MovedOn for one that the kernel should not know."""
@@ -120,8 +125,19 @@ class Inodes:
             return
         inode.lookups -= lookups
         if inode.lookups <= 0:
+            self.listings.forget(number)
             self._lose_path(inode)
             del self._known[number]
+
+    def note_change(self, number: int, *, lost_name: bool = False) -> None:
+        """Note what `Inode.note_change` does of the inode with this number; raises MovedOn."""
+        inode = self[number]
+        inode.note_change(lost_name=lost_name)
+        self.drop_listings(inode)
+
+    def drop_listings(self, inode: Inode) -> None:
+        """Drop the listings that tell of an inode."""
+        self.listings.drop(inode.number, inode.parent)
 
     def rebase(self, renamed: Sequence[Renamed]) -> None:
         """Note that directories have other paths."""

@@ -104,7 +104,7 @@ class Operations(pyfuse3.Operations):
         ownership = _owned(ctx, mode & 0o7777, parent, inherit_mode=True)
         text, mark = to_text(name), self._coherence.mark()
         node = await self._offload.ask(self._fs.edits.make_directory, parent, text, ownership)
-        self._inodes[parent_inode].note_change()
+        self._inodes.note_change(parent_inode)
         return self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text, mark)
 
     @replies
@@ -116,7 +116,7 @@ class Operations(pyfuse3.Operations):
         ownership = _owned(ctx, 0o777, parent) if isinstance(parent, Directory) else Ownership()
         text, mark = to_text(name), self._coherence.mark()
         node = await self._offload.ask(self._fs.edits.make_symlink, parent, text, to_text(target), ownership)
-        self._inodes[parent_inode].note_change()
+        self._inodes.note_change(parent_inode)
         return self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text, mark)
 
     @replies
@@ -139,14 +139,14 @@ class Operations(pyfuse3.Operations):
         """Remove a file or symbolic link."""
         parent = await self._session.any_directory(parent_inode)
         await self._offload.ask(self._fs.edits.remove, parent, to_text(name))
-        self._inodes[parent_inode].note_change(lost_name=True)
+        self._inodes.note_change(parent_inode, lost_name=True)
 
     @replies
     async def rmdir(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> None:
         """Remove an empty directory."""
         parent = await self._session.directory(parent_inode)
         await self._offload.ask(self._fs.edits.remove_directory, parent, to_text(name))
-        self._inodes[parent_inode].note_change(lost_name=True)
+        self._inodes.note_change(parent_inode, lost_name=True)
 
     @replies
     async def rename(
@@ -172,7 +172,7 @@ class Operations(pyfuse3.Operations):
         else:
             await self._offload.ask(self._fs.edits.move_link, source, names[0], target, names[1])
         for parent in (parent_inode_old, parent_inode_new):
-            self._inodes[parent].note_change(lost_name=True)
+            self._inodes.note_change(parent, lost_name=True)
 
     # Attributes.
     @replies
@@ -221,7 +221,7 @@ class Operations(pyfuse3.Operations):
             mark = self._coherence.mark()
             node = await self._session.ask_of(inode, self._fs.edits.set_ownership, change)
             self._session.confirm(self._inodes[inode], node, mark)
-        self._inodes[inode].note_change()
+        self._inodes.note_change(inode)
         mark = self._coherence.mark()
         node, shown = await self._offload.ask(self._read, self._session.node(inode))
         return to_attributes(shown, inode, self._session.confirm(self._inodes[inode], node, mark))
@@ -254,14 +254,14 @@ class Operations(pyfuse3.Operations):
         """Set an extended attribute."""
         text = name_of(name)
         await self._session.ask_of(inode, self._fs.xattrs.set, text, value)
-        self._inodes[inode].note_change()
+        self._inodes.note_change(inode)
 
     @replies
     async def removexattr(self, inode: InodeT, name: XAttrNameT, ctx: RequestContext) -> None:
         """Remove an extended attribute."""
         text = name_of(name)
         await self._session.ask_of(inode, self._fs.xattrs.remove, text)
-        self._inodes[inode].note_change()
+        self._inodes.note_change(inode)
 
     # Files.
     @replies
@@ -325,8 +325,8 @@ class Operations(pyfuse3.Operations):
     @replies
     async def opendir(self, inode: InodeT, ctx: RequestContext) -> FileHandleT:
         """Open a directory."""
-        directory = await self._session.any_directory(inode)
-        return FileHandleT(self._directories.add(OpenDirectory(self._session, self._inodes[inode], directory)))
+        await self._session.any_directory(inode)
+        return FileHandleT(self._directories.add(OpenDirectory(self._session, self._inodes[inode])))
 
     @replies
     async def readdir(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:

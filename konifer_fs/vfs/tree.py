@@ -81,6 +81,10 @@ class Tree:
         """Give the draft called `name` in `directory`; asks no store."""
         return self._drafts.find(directory, name)
 
+    def has_drafts(self, directory: Directory) -> bool:
+        """Whether some name in a directory is a draft's."""
+        return self._drafts.are_in(directory)
+
     def lookup(self, directory: AnyDirectory, name: str) -> Node:
         """Give what `name` denotes in `directory`; raises NoSuchName, also for what would have to be made first."""
         node = directory.names.find(name) if isinstance(directory, VirtualDirectory) else self.find(directory, name)

@@ -112,7 +112,7 @@ def test_what_was_read_before_a_change_was_told_is_not_kept(mount: Mount) -> Non
 
 def test_what_was_read_before_this_mount_changed_it_is_not_kept(mount: Mount) -> None:
     mark = mount.coherence.mark()
-    mount.b.note_change()
+    mount.inodes.note_change(mount.b.number)
     assert mount.coherence.believe(mount.b, mark) == 0
     assert mount.coherence.believe(mount.b, Mark(mount.b.changed, mark.told)) == TOLD_SECONDS
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.elsewhere import PICTURE, add_entry, names, query, remove_entry, wait_until
+from tests.mount.elsewhere import PICTURE, add_entry, database, names, query, remove_entry, wait_until
 from tests.mount.mounting import Mount, MountFactory
 
 KNOWN = pytest.mark.semantics("While changes are told, what is known is not asked for again")
+KEPT = pytest.mark.semantics("A directory that was listed whole is listed again from memory")
 ELSEWHERE = pytest.mark.semantics("A change made elsewhere, by another mount or by SQL, is told")
 # Longer than what is untold is believed.
 A_WHILE = 1.3
@@ -173,3 +174,63 @@ def test_what_is_read_while_it_changes_is_never_believed_long(mounted: MountFact
         done.set()
         for reader in readers:
             reader.join(60)
+
+
+@KEPT
+def test_a_listing_is_told_again_from_memory(mounted: MountFactory) -> None:
+    mount = mounted()
+    directory = mount.path / "directory"
+    directory.mkdir()
+    for number in range(20):
+        (directory / str(number)).write_bytes(PICTURE)
+    listed = names(directory)
+    with database(mount) as session, session.transaction():
+        session.execute("LOCK TABLE konifer_fs.node")  # Who asks for a name now has to wait.
+        assert names(directory) == listed
+
+
+@KEPT
+def test_a_listing_tells_what_was_changed_since_here(mounted: MountFactory) -> None:
+    mount = mounted()
+    directory, below = mount.path / "directory", mount.path / "directory" / "below"
+    below.mkdir(parents=True)
+    file = directory / "file"
+    steps: list[Callable[[], object]] = [
+        lambda: file.write_bytes(PICTURE),
+        lambda: file.chmod(0o640),
+        lambda: os.utime(file, ns=(7, 7)),
+        lambda: file.write_bytes(PICTURE + b"more"),
+        lambda: os.truncate(file, 0),
+        lambda: file.write_bytes(PICTURE),
+        lambda: (below / "new").write_bytes(PICTURE),
+        lambda: (directory / "link").symlink_to("file"),
+        lambda: file.rename(directory / "other"),
+        lambda: (below / "new").rename(file),
+        file.unlink,
+        lambda: directory.rename(mount.path / "moved"),
+        lambda: (mount.path / "moved").rename(directory),
+        lambda: (directory / "other").rename(below / "other"),
+        (below / "other").unlink,
+        below.rmdir,
+    ]
+    for step in steps:
+        for _ in range(2):
+            listing(directory)
+        step()
+        found = listing(directory)
+        if directory.exists():
+            assert found == {name: facts(directory / name) for name in names(directory)}
+
+
+def listing(directory: Path) -> dict[str, tuple[int, ...]]:
+    """Give what a listing with attributes tells, as `ls -l` asks for it."""
+    if not directory.exists():
+        return {}
+    with os.scandir(directory) as entries:
+        return {entry.name: facts(entry.path) for entry in entries}
+
+
+def facts(path: str | Path) -> tuple[int, ...]:
+    """Give the attributes of a file."""
+    found = os.lstat(path)
+    return found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
