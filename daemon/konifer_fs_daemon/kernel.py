@@ -3,17 +3,26 @@
 Used by `serve`. One process has one mount: pyfuse3 keeps its session in module globals.
 """
 
+import logging
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import pyfuse3
 
-from konifer_fs_daemon.mountpoint import MountRefused
+from konifer_fs_daemon.mountpoint import MountRefused, find_connection, find_device
 from konifer_fs_daemon.options import MountOptions
+
+log = logging.getLogger(__name__)
+
+# The kernel's own: 128 KiB ahead, and 12 readings at once that nobody waits for.
+READ_AHEAD_KIB: Final = 1024
+_MAX_BACKGROUND: Final = 64
+_CONGESTED: Final = 48
 
 
 def fuse_options(options: MountOptions) -> set[str]:
@@ -43,6 +52,24 @@ def mounted(operations: pyfuse3.Operations, mountpoint: Path, options: MountOpti
         yield
     finally:
         pyfuse3.close(unmount=True)
+
+
+def ask_for_more(mountpoint: Path) -> None:
+    """Have the kernel read further ahead, and ask for more at once, where this process may say so.
+
+    To be called once the mount answers: until then the kernel has its own way.
+    """
+    connection = find_connection(mountpoint)
+    device = Path("/sys/class/bdi") / find_device(mountpoint)
+    for setting, value in (
+        (connection / "max_background", _MAX_BACKGROUND),
+        (connection / "congestion_threshold", _CONGESTED),
+        (device / "read_ahead_kb", READ_AHEAD_KIB),
+    ):
+        try:
+            setting.write_text(str(value))
+        except OSError as error:
+            log.debug("the kernel's %s stays as it is: %s", setting.name, error.strerror)
 
 
 @contextmanager

@@ -30,8 +30,12 @@ def find_connection(mountpoint: Path) -> Path:
 
     It is there for root and for who mounted, where a `fusectl` file system is mounted.
     """
-    minor = {place: device.partition(":")[2] for place, device, _ in _read_mounts()}[mountpoint]
-    return Path("/sys/fs/fuse/connections") / minor
+    return Path("/sys/fs/fuse/connections") / find_device(mountpoint).partition(":")[2]
+
+
+def find_device(mountpoint: Path) -> str:
+    """Give the numbers of the device that the kernel has made for what is mounted at `mountpoint`: `0:57`."""
+    return {place: device for place, device, _ in _read_mounts()}[mountpoint]
 
 
 def _read_mounts() -> Iterator[tuple[Path, str, str]]:

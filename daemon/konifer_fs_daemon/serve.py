@@ -23,7 +23,7 @@ from konifer_fs_daemon.background import CATCH_UP_SECONDS, REAP_SECONDS, SWEEP_S
 from konifer_fs_daemon.control import serve_control
 from konifer_fs_daemon.draining import Drained, drain
 from konifer_fs_daemon.hearing import hear_changes
-from konifer_fs_daemon.kernel import mounted
+from konifer_fs_daemon.kernel import ask_for_more, mounted
 from konifer_fs_daemon.mountpoint import MountRefused, find_connection, make_ready
 from konifer_fs_daemon.replies import replies
 from konifer_fs_daemon.runtime import make_runtime_directory
@@ -129,6 +129,7 @@ class _Life:
             self._failure = MountRefused(f"{mountpoint} does not answer: {reason}")
             self._wired.operations.reader.terminate()
         else:
+            ask_for_more(mountpoint)
             log.info("mounted at %s", mountpoint)
             self._readiness.tell_ready()
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from konifer_fs_daemon.mountpoint import is_dead, is_ours, list_mounts
+from konifer_fs_daemon.kernel import READ_AHEAD_KIB
+from konifer_fs_daemon.mountpoint import find_device, is_dead, is_ours, list_mounts
 from tests.mount.mounting import CommandFailed, Mount, MountFactory, has_ended, konifer_fs, wait_for_end
 
 
@@ -46,6 +47,14 @@ def test_a_mount_is_nosuid_nodev_and_named_after_us(shared_mount: Mount) -> None
     (line,) = [line for line in lines if f" {shared_mount.path} " in line]
     assert "nosuid,nodev" in line
     assert " - fuse.konifer-fs konifer-fs " in line
+
+
+def test_the_kernel_reads_far_ahead_where_it_may_be_told_so(shared_mount: Mount) -> None:
+    setting = Path("/sys/class/bdi") / find_device(shared_mount.path) / "read_ahead_kb"
+    if os.access(setting, os.W_OK):
+        assert int(setting.read_text()) == READ_AHEAD_KIB
+    else:
+        assert int(setting.read_text()) > 0
 
 
 @pytest.mark.semantics("Unmounting leaves no process")
