@@ -58,7 +58,7 @@ def mount(foreground: bool, ready_fd: int | None, **arguments: Any) -> None:  # 
     from konifer_fs_daemon import mount as mounting
 
     readiness = Readiness(ready_fd)
-    with _explained(readiness):
+    with explained(readiness):
         request = mounting.read_request(**arguments)
         if foreground or ready_fd is not None:
             mounting.run(request, readiness)
@@ -74,7 +74,7 @@ def umount(mountpoint: Path, force: bool) -> None:
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.running import unmount
 
-    with _explained(), Progress("storing", lines=True) as progress:
+    with explained(), Progress("storing", lines=True) as progress:
         unmount(resolve(mountpoint), force=force, progress=progress.show)
 
 
@@ -86,7 +86,7 @@ def status(mountpoint: Path | None, as_json: bool) -> None:
     from konifer_fs_daemon.reports import describe
     from konifer_fs_daemon.running import list_running, read_status
 
-    with _explained():
+    with explained():
         found = list_running() if mountpoint is None else [read_status(resolve(mountpoint))]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
@@ -117,7 +117,7 @@ def drafts(
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.running import drain, list_running, read_status
 
-    with _explained(), Progress("storing", lines=True) as progress:
+    with explained(), Progress("storing", lines=True) as progress:
         del arguments["in_memory"]
         for file in drop:
             found.drop(file)
@@ -139,7 +139,7 @@ def migrate(**arguments: Any) -> None:  # noqa: ANN401
     """Bring the configured database to the schema of this version."""
     from konifer_fs_daemon.mount import migrate_configured
 
-    with _explained():
+    with explained():
         click.echo(migrate_configured(**arguments))
 
 
@@ -150,7 +150,7 @@ def doctor(**arguments: Any) -> None:  # noqa: ANN401
     from konifer_fs_daemon.doctor import examine
 
     well = True
-    with _explained():
+    with explained():
         for check in examine(**arguments):
             click.echo(check.describe())
             well = well and check.well
@@ -181,7 +181,7 @@ def fsck(**arguments: Any) -> None:  # noqa: ANN401
     Exit code, the sum of: 0 clean, 1 corrected, 4 left as it is, 8 a store failed, 16 wrong arguments or
     configuration, 32 interrupted.
     """  # noqa: D301 - click's mark
-    with ending_as_fsck(), _explained(failed=FAILED, misused=MISUSED):
+    with ending_as_fsck(), explained(failed=FAILED, misused=MISUSED):
         from konifer_fs_daemon.checking import check_stores
 
         sys.exit(check_stores(**arguments))
@@ -201,7 +201,7 @@ def gc(**arguments: Any) -> None:  # noqa: ANN401
     """
     from konifer_fs_daemon.checking import collect_garbage
 
-    with _explained():
+    with explained():
         collect_garbage(**arguments)
 
 
@@ -219,7 +219,7 @@ def thumbnails(directory: Path, sizes: tuple[str, ...]) -> None:
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.thumbnails import prime
 
-    with _explained(), Progress("thumbnails", lines=False) as progress:
+    with explained(), Progress("thumbnails", lines=False) as progress:
         primed = prime(directory.absolute(), sizes, progress.show)
     for failure in primed.failures:
         click.echo(failure, err=True)
@@ -235,7 +235,7 @@ def warm(path: Path) -> None:
     from konifer_fs_daemon.reports import spell_size
     from konifer_fs_daemon.warming import warm
 
-    with _explained(), Progress("warming", lines=False) as progress:
+    with explained(), Progress("warming", lines=False) as progress:
         warmed = warm(resolve(path), progress.show)
     for failure in warmed.failures:
         click.echo(failure, err=True)
@@ -251,13 +251,13 @@ def evict(path: Path) -> None:
     from konifer_fs_daemon.reports import spell_size
     from konifer_fs_daemon.warming import evict
 
-    with _explained(), Progress("evicting", lines=False) as progress:
+    with explained(), Progress("evicting", lines=False) as progress:
         evicted = evict(resolve(path), progress.show)
     click.echo(f"{evicted['done']} entries, {spell_size(evicted['freed'])} freed")
 
 
 @contextmanager
-def _explained(readiness: Readiness | None = None, *, failed: int = 1, misused: int = 2) -> Iterator[None]:
+def explained(readiness: Readiness | None = None, *, failed: int = 1, misused: int = 2) -> Iterator[None]:
     """End with one sentence on stderr instead of a traceback for everything that is expected to go wrong."""
     try:
         yield

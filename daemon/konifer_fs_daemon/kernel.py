@@ -27,7 +27,14 @@ _CONGESTED: Final = 48
 
 def fuse_options(options: MountOptions) -> set[str]:
     """Give libfuse's words; ASCII and without commas inside, since it splits there."""
-    words = {"default_permissions", "nosuid", "nodev", "fsname=konifer-fs", "subtype=konifer-fs", *options.kernel}
+    words = {
+        "default_permissions",
+        "nosuid",
+        "nodev",
+        f"fsname={options.source}",
+        "subtype=konifer-fs",
+        *options.kernel,
+    }
     words |= {"ro"} if options.read_only else set()
     words |= {"allow_other"} if options.allow_other else set()
     return words

@@ -19,7 +19,10 @@ class OptionError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountOptions:
-    """What `-o` said; None where it said nothing. `kernel` are the words that only the kernel has to know."""
+    """What `-o` said; None where it said nothing.
+
+    `source` is what df and findmnt call what is mounted. `kernel` are the words that only the kernel has to know.
+    """
 
     read_only: bool = False
     allow_other: bool = False
@@ -27,15 +30,21 @@ class MountOptions:
     uid: int | None = None
     gid: int | None = None
     umask: int | None = None
+    source: str = "konifer-fs"
     kernel: frozenset[str] = frozenset()
 
 
 def parse_options(texts: Iterable[str]) -> MountOptions:
     """Read comma-separated words; the later of two wins. Raises OptionError."""
     options = MountOptions()
-    for word in filter(None, (word.strip() for text in texts for word in text.split(","))):
+    for word in split_words(texts):
         options = _with_word(options, word)
     return options
+
+
+def split_words(texts: Iterable[str]) -> list[str]:
+    """Give the words, which commas part."""
+    return [word for text in texts for word in map(str.strip, text.split(",")) if word]
 
 
 def _with_word(options: MountOptions, word: str) -> MountOptions:
@@ -43,6 +52,8 @@ def _with_word(options: MountOptions, word: str) -> MountOptions:
     changes: dict[str, Any] = {}
     if separator and key in _NUMBERS:
         changes[key] = _number(key, value)
+    elif separator and key == "fsname":
+        changes["source"] = _source(value)
     elif word in _FLAGS:
         changes[_FLAGS[word]] = True
     elif word == "rw":
@@ -50,7 +61,7 @@ def _with_word(options: MountOptions, word: str) -> MountOptions:
     elif word in _KERNEL:
         changes["kernel"] = options.kernel | {word}
     elif word not in _IGNORED and not word.startswith("x-"):
-        known = ", ".join([*_FLAGS, *(f"{number}=" for number in _NUMBERS), *sorted(_KERNEL)])
+        known = ", ".join([*_FLAGS, *(f"{number}=" for number in (*_NUMBERS, "fsname")), *sorted(_KERNEL)])
         raise OptionError(f"-o {word}: there is no such mount option (there are {known})")
     return replace(options, **changes)
 
@@ -65,6 +76,12 @@ def _number(key: str, value: str) -> int:
     if not 0 <= number <= most or not value.isascii() or not value.isdigit():
         raise OptionError(f"-o {key}={value}: {'an octal' if base == 8 else 'a'} number up to {_shown(most, base)}")
     return number
+
+
+def _source(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or "\\" in value or not value:
+        raise OptionError(f"-o fsname={value}: printable ASCII without a backslash")
+    return value
 
 
 def _shown(number: int, base: int) -> str:

@@ -28,6 +28,7 @@ from konifer_fs_daemon.mountpoint import MountRefused, find_connection, make_rea
 from konifer_fs_daemon.replies import replies
 from konifer_fs_daemon.runtime import make_runtime_directory
 from konifer_fs_daemon.stacks import dump_on_signal
+from konifer_fs_daemon.supervisor import notify
 from konifer_fs_daemon.watchdog import Watchdog, interrupting_reads
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class _Life:
             ask_for_more(mountpoint)
             log.info("mounted at %s", mountpoint)
             self._readiness.tell_ready()
+            notify("READY=1")
 
     async def _obey_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
         """On SIGTERM drain while the mount still answers, then end it; at once on the second."""
@@ -140,6 +142,7 @@ class _Life:
             async with trio.open_nursery() as nursery:
                 async for number in signals:
                     log.info("ending on %s", signal.Signals(number).name)
+                    notify("STOPPING=1")
                     if self._drain_until is None:
                         nursery.start_soon(self._drain_and_end)
                     else:

@@ -21,6 +21,7 @@ from typing import Final
 import trio
 
 from konifer_fs_daemon.stacks import write_tasks, write_threads
+from konifer_fs_daemon.supervisor import notify, wants_pings
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +58,13 @@ class Watchdog:
     async def beat(self) -> None:
         """Show that the loop turns, and be watched, until cancelled."""
         self._root = trio.lowlevel.current_root_task()
+        pings = wants_pings()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         try:
             while True:
                 self._beats += 1
+                if pings:
+                    notify("WATCHDOG=1")
                 await trio.sleep(_LOOK_SECONDS)
         finally:
             self._ended.set()

@@ -6,10 +6,10 @@ from konifer_fs_daemon.options import MountOptions, OptionError, parse_options
 
 
 def test_every_word_is_read() -> None:
-    options = parse_options(["ro,allow_other,show_virtual", "uid=1000,gid=100,umask=027", "noexec"])
+    options = parse_options(["ro,allow_other,show_virtual", "uid=1000,gid=100,umask=027", "noexec,fsname=/etc/k.conf"])
     assert options == MountOptions(
         read_only=True, allow_other=True, show_virtual=True,
-        uid=1000, gid=100, umask=0o027, kernel=frozenset({"noexec"}),
+        uid=1000, gid=100, umask=0o027, source="/etc/k.conf", kernel=frozenset({"noexec"}),
     )  # fmt: skip
 
 
@@ -25,7 +25,20 @@ def test_the_later_of_two_words_wins() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["sudi", "suid", "dev", "uid", "uid=", "uid=root", "uid=-1", "uid=4294967295", "umask=8", "umask=1777", "ro=1"],
+    [
+        "sudi",
+        "suid",
+        "dev",
+        "uid",
+        "uid=",
+        "uid=root",
+        "uid=-1",
+        "uid=4294967295",
+        "umask=8",
+        "umask=1777",
+        "ro=1",
+        "fsname=",
+    ],
 )
 def test_what_is_not_understood_is_named(word: str) -> None:
     with pytest.raises(OptionError, match=f"-o {word}"):

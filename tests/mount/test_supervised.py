@@ -1,0 +1,106 @@
+"""What an init system sees of a mount: lines of fstab, mount(8), and systemd's notifications."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from konifer_fs_daemon.mountpoint import list_mounts
+from tests.mount.mounting import SECONDS, Mount, MountFactory, detach, end_daemon, wait_for_end
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts by fstab")
+
+# A mount namespace in which mount(8) finds our helper; what is mounted below is seen only there.
+IN_NAMESPACE = """
+set -eu
+mount -t overlay overlay -o "lowerdir=$1:/usr/sbin" /usr/sbin
+mount -a -T "$2"
+findmnt -n -o SOURCE,FSTYPE,OPTIONS "$3"
+ls "$3"
+mount -a -T "$2"
+findmnt -n -o SOURCE "$3" | wc -l
+umount "$3"
+"""
+
+
+def helper(*arguments: str | Path, environ: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run `mount.konifer-fs` as mount(8) does."""
+    command = [sys.executable, "-m", "konifer_fs_daemon.mount_helper", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, env=environ)
+
+
+@pytest.fixture
+def unmounted(mounted: MountFactory) -> Mount:
+    """Give a place that was mounted once, so that all that a mount needs is there."""
+    mount = mounted()
+    (mount.path / "directory" / "below").mkdir(parents=True)
+    mount.umount()
+    return mount
+
+
+@needs_root
+def test_a_line_of_fstab_mounts_and_a_second_mount_of_all_changes_nothing(unmounted: Mount, tmp_path: Path) -> None:
+    sbin, fstab = tmp_path / "sbin", tmp_path / "fstab"
+    sbin.mkdir()
+    script = sbin / "mount.konifer-fs"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m konifer_fs_daemon.mount_helper "$@"\n')
+    script.chmod(0o755)
+    words = f"ro,noexec,_netdev,nofail,subpath=/directory,data-dir={unmounted.data_dir}"
+    fstab.write_text(f"{unmounted.config_file} {unmounted.path} konifer-fs {words} 0 0\n")
+    places = map(str, (sbin, fstab, unmounted.path))
+    command = ["unshare", "-m", "--propagation", "private", "sh", "-c", IN_NAMESPACE, "sh", *places]
+    environ = {**unmounted.environ, "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, env=environ)
+    assert done.returncode == 0, done.stderr + unmounted.log()
+    found, listed, count = done.stdout.splitlines()
+    source, kind, options = found.split()
+    assert (source, kind) == (str(unmounted.config_file), "fuse.konifer-fs")
+    assert {"ro", "nosuid", "nodev", "noexec"} <= set(options.split(","))
+    assert (listed, count) == ("below", "1")
+
+
+def test_the_helper_tells_by_its_code_what_went_wrong(unmounted: Mount, tmp_path: Path) -> None:
+    environ = dict(unmounted.environ)
+    config, place = unmounted.config_file, unmounted.path
+    data_dir = f"data-dir={unmounted.data_dir}"
+    fine = helper(config, place, "-f", "-o", data_dir, environ=environ)
+    assert (fine.returncode, place in list_mounts()) == (0, False)
+    wrong = helper(config, place, "-o", f"{data_dir},sudi", environ=environ)
+    assert (wrong.returncode, "-o sudi" in wrong.stderr) == (1, True)
+    absent = helper(tmp_path / "absent.conf", place, environ=environ)
+    assert (absent.returncode, "absent.conf" in absent.stderr) == (1, True)
+    (place / "occupied").touch()
+    failed = helper(config, place, "-o", data_dir, environ=environ)
+    assert (failed.returncode, "is not empty" in failed.stderr) == (32, True)
+
+
+def test_systemd_is_told_when_it_is_mounted_that_it_lives_and_when_it_ends(unmounted: Mount, tmp_path: Path) -> None:
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(address)
+        channel.settimeout(30)
+        arguments = ["mount", "--foreground", "-c", unmounted.config_file, "--data-dir", unmounted.data_dir]
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "konifer_fs_daemon", *map(str, arguments), unmounted.path],
+            env={**unmounted.environ, "NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"},
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            said = [channel.recv(100).decode() for _ in range(4)]
+            assert "READY=1" in said
+            assert said.count("WATCHDOG=1") >= 2
+            assert unmounted.path in list_mounts()
+            daemon.send_signal(signal.SIGTERM)
+            while said[-1] == "WATCHDOG=1" or said[-1] == "READY=1":
+                said.append(channel.recv(100).decode())
+            assert said[-1] == "STOPPING=1"
+            assert daemon.wait(SECONDS) == 0
+        finally:
+            end_daemon(daemon.pid)
+            assert wait_for_end(daemon.pid)
+            daemon.wait(SECONDS)
+            detach(unmounted.path)
