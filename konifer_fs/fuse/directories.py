@@ -1,6 +1,5 @@
 """Reading an open directory to the kernel. Every reading is a readdirplus: names come with their attributes."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -62,11 +61,11 @@ class OpenDirectory:
         self._mark = self._session.coherence.mark()
         if isinstance(directory, Directory) and not self._session.fs.tree.has_drafts(directory):
             listings = self._session.inodes.listings
-            if kept := listings.find(self.inode.number):
+            if (kept := listings.find(self.inode.number)) is not None:
                 self._mark = self._mark._replace(at=kept.read_at)
                 return kept
             if self._session.coherence.is_told:
-                self._recording = _Recording(directory, listings.drops, time.monotonic())
+                self._recording = _Recording(directory, listings.drops, self._mark.at)
         return self._session.fs.list_directory(directory)
 
     async def _rows(self, listing: AnyListing, place: int) -> Sequence[Row]:

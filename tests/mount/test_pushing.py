@@ -183,10 +183,14 @@ def test_a_listing_is_told_again_from_memory(mounted: MountFactory) -> None:
     directory.mkdir()
     for number in range(20):
         (directory / str(number)).write_bytes(PICTURE)
+    empty = mount.path / "empty"
+    empty.mkdir()
     listed = names(directory)
+    assert names(empty) == []
     with database(mount) as session, session.transaction():
         session.execute("LOCK TABLE konifer_fs.node")  # Who asks for a name now has to wait.
         assert names(directory) == listed
+        assert names(empty) == []
 
 
 @KEPT
