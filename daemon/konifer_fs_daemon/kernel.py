@@ -14,7 +14,7 @@ from typing import Final
 
 import pyfuse3
 
-from konifer_fs_daemon.mountpoint import MountRefused, find_connection, find_device
+from konifer_fs_daemon.mountpoint import CONNECTIONS, MountRefused
 from konifer_fs_daemon.options import MountOptions
 
 log = logging.getLogger(__name__)
@@ -27,14 +27,8 @@ _CONGESTED: Final = 48
 
 def fuse_options(options: MountOptions) -> set[str]:
     """Give libfuse's words; ASCII and without commas inside, since it splits there."""
-    words = {
-        "default_permissions",
-        "nosuid",
-        "nodev",
-        f"fsname={options.source}",
-        "subtype=konifer-fs",
-        *options.kernel,
-    }
+    words = {"default_permissions", "nosuid", "nodev", "subtype=konifer-fs", f"fsname={options.source}"}
+    words |= options.kernel
     words |= {"ro"} if options.read_only else set()
     words |= {"allow_other"} if options.allow_other else set()
     return words
@@ -61,13 +55,13 @@ def mounted(operations: pyfuse3.Operations, mountpoint: Path, options: MountOpti
         pyfuse3.close(unmount=True)
 
 
-def ask_for_more(mountpoint: Path) -> None:
+def ask_for_more(number: int) -> None:
     """Have the kernel read further ahead, and ask for more at once, where this process may say so.
 
-    To be called once the mount answers: until then the kernel has its own way.
+    `number` is `st_dev` of the mount. To be called once that answers: until then the kernel has its own way.
     """
-    connection = find_connection(mountpoint)
-    device = Path("/sys/class/bdi") / find_device(mountpoint)
+    connection = CONNECTIONS / str(os.minor(number))
+    device = Path("/sys/class/bdi") / f"{os.major(number)}:{os.minor(number)}"
     for setting, value in (
         (connection / "max_background", _MAX_BACKGROUND),
         (connection / "congestion_threshold", _CONGESTED),

@@ -6,14 +6,15 @@ SOURCE is a konifer.conf, or the data directory of a mount without one. Exit cod
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
 from konifer_fs_daemon.cli import explained
 from konifer_fs_daemon.options import split_words
 
-_MISUSED = 1
-_FAILED = 32
+_MISUSED: Final = 1
+_FAILED: Final = 32
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

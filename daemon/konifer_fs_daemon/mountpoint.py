@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 FILESYSTEM_TYPE: Final = "fuse.konifer-fs"
+CONNECTIONS: Final = Path("/sys/fs/fuse/connections")
 _TIMEOUT: Final = 30.0
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
@@ -30,12 +31,8 @@ def find_connection(mountpoint: Path) -> Path:
 
     It is there for root and for who mounted, where a `fusectl` file system is mounted.
     """
-    return Path("/sys/fs/fuse/connections") / find_device(mountpoint).partition(":")[2]
-
-
-def find_device(mountpoint: Path) -> str:
-    """Give the numbers of the device that the kernel has made for what is mounted at `mountpoint`: `0:57`."""
-    return {place: device for place, device, _ in _read_mounts()}[mountpoint]
+    minor = {place: device.partition(":")[2] for place, device, _ in _read_mounts()}[mountpoint]
+    return CONNECTIONS / minor
 
 
 def _read_mounts() -> Iterator[tuple[Path, str, str]]:

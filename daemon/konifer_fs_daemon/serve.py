@@ -130,7 +130,7 @@ class _Life:
             self._failure = MountRefused(f"{mountpoint} does not answer: {reason}")
             self._wired.operations.reader.terminate()
         else:
-            ask_for_more(mountpoint)
+            ask_for_more(found.st_dev)
             log.info("mounted at %s", mountpoint)
             self._readiness.tell_ready()
             notify("READY=1")

@@ -41,12 +41,6 @@ class Inode:
         """Whether this mount has changed attributes since the node was read."""
         return self.changed > self.confirmed
 
-    def note_change(self, *, lost_name: bool = False) -> None:
-        """Note that this mount changed attributes: of a directory also by making a name in it, or taking one away."""
-        self.changed = time.monotonic()
-        if lost_name:
-            self.renamed = self.changed
-
 
 class Inodes:
     """Inode numbers are node ids, but for the mount's root, which FUSE wants to be 1.
@@ -130,9 +124,14 @@ class Inodes:
             del self._known[number]
 
     def note_change(self, number: int, *, lost_name: bool = False) -> None:
-        """Note what `Inode.note_change` does of the inode with this number; raises MovedOn."""
+        """Note that this mount changed attributes: of a directory also by making a name in it, or taking one away.
+
+        Raises MovedOn for an inode that the kernel should not know.
+        """
         inode = self[number]
-        inode.note_change(lost_name=lost_name)
+        inode.changed = time.monotonic()
+        if lost_name:
+            inode.renamed = inode.changed
         self.drop_listings(inode)
 
     def drop_listings(self, inode: Inode) -> None:

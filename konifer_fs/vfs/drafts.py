@@ -185,11 +185,6 @@ class Drafts:
             found = [draft for (parent, _), draft in self._by_name.items() if parent == directory.id]
         return sorted(found, key=lambda draft: draft.name or "")
 
-    def are_in(self, directory: Directory) -> bool:
-        """Whether some named draft is in a directory."""
-        with self._lock:
-            return any(parent == directory.id for parent, _ in self._by_name)
-
     def list_all(self) -> list[Draft]:
         """Give all named drafts, by path and name."""
         with self._lock:

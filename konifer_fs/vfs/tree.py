@@ -83,7 +83,7 @@ class Tree:
 
     def has_drafts(self, directory: Directory) -> bool:
         """Whether some name in a directory is a draft's."""
-        return self._drafts.are_in(directory)
+        return bool(self._drafts.list_in(directory))
 
     def lookup(self, directory: AnyDirectory, name: str) -> Node:
         """Give what `name` denotes in `directory`; raises NoSuchName, also for what would have to be made first."""

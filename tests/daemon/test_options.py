@@ -25,21 +25,9 @@ def test_the_later_of_two_words_wins() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    [
-        "sudi",
-        "suid",
-        "dev",
-        "uid",
-        "uid=",
-        "uid=root",
-        "uid=-1",
-        "uid=4294967295",
-        "umask=8",
-        "umask=1777",
-        "ro=1",
-        "fsname=",
-    ],
-)
+    ["sudi", "suid", "dev", "uid", "uid=", "uid=root", "uid=-1", "uid=4294967295", "umask=8", "umask=1777", "ro=1",
+     "fsname="],
+)  # fmt: skip
 def test_what_is_not_understood_is_named(word: str) -> None:
     with pytest.raises(OptionError, match=f"-o {word}"):
         parse_options([f"ro,{word}"])

@@ -82,7 +82,7 @@ def end_daemon(pid: int) -> None:
 
 def terminate_mount(path: Path, runtime_directory: Path) -> None:
     """Leave nothing mounted at `path` and nothing running for it; no effect when there is nothing."""
-    with suppress(NobodyAnswers):
+    with suppress(NobodyAnswers, StopIteration):  # it may be ending
         end_daemon(ask_status(path, runtime_directory)["pid"])
     detach(path)
 
