@@ -44,7 +44,8 @@ class Proxy:
         """End the connections that there are, with a reset where it `resets`."""
         for client, server in list(self.pairs):
             if self.resets:
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                with suppress(OSError):  # its own thread may have closed it meanwhile
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             shut(server)
 
 

@@ -28,8 +28,8 @@ TOO_LONG = 2 * DEADLINE - 0.5
 
 @contextmanager
 def ailing(proxy: Proxy, fault: Callable[[Proxy], None]) -> Iterator[None]:
-    fault(proxy)
     try:
+        fault(proxy)
         yield
     finally:
         proxy.heal()
