@@ -124,6 +124,7 @@ class S3ObjectStore:
                 )
         except (BotoCoreError, ValueError) as error:
             raise StoreRefused(f"{self._place}: {type(error).__name__}") from error
+        self._client.meta.events.register_last("before-call.s3", _expect_nothing)
         self._client.meta.events.register_first("request-created.s3", self._bound)
         self._client.meta.events.register_first("needs-retry.s3", self._judge)
         self._transfers = TransferManager(
@@ -292,6 +293,11 @@ class S3ObjectStore:
                 self._outage.note_silence()
             fact = StoreUnreachable if isinstance(error, _PASSING) else StoreRefused
             raise fact(f"{self._place}: {type(error).__name__} for {ref.bucket}/{ref.key}") from error
+
+
+def _expect_nothing(params: Mapping[str, Any], **_: object) -> None:
+    """Send contents at once: to be told first that they are welcome takes a round trip, or a second of silence."""
+    params["headers"].pop("Expect", None)
 
 
 class _ContextExecutor(ThreadPoolExecutor):
