@@ -16,13 +16,37 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from konifer_fs.adapters.postgres.embedded import EmbeddedServer
 from konifer_fs.adapters.postgres.migrate import migrate_database
 from tests.faults.proxy import Proxy, proxying
-from tests.mount.conftest import fuse, mounted, runtime_directory, s3_server
-from tests.mount.mounting import Mount, make_factory
+from tests.mount.aftermath import hold_clean, hold_nothing_hangs
+from tests.mount.conftest import fuse, runtime_directory, s3_server
+from tests.mount.mounting import Mount, MountFactory, make_factory
 from tests.servers import S3Server
 
-__all__ = ["fuse", "mounted", "runtime_directory", "s3_server"]
+__all__ = ["fuse", "runtime_directory", "s3_server"]
 
 DEADLINE = 3
+
+
+@pytest.fixture(autouse=True)
+def nothing_hangs() -> Iterator[None]:
+    """Hold after each test, when its mounts are gone, that no task was left waiting for one."""
+    yield
+    hold_nothing_hangs()
+
+
+@pytest.fixture
+def mounted(fuse: Path, database: str, tmp_path: Path, s3_server: dict[str, S3Server]) -> Iterator[MountFactory]:
+    """Make mounts of this test's database; after it the stores of each must agree."""
+    migrate_database(database)
+    mounts: list[Mount] = []
+    with make_factory(database, tmp_path, fuse, s3_server) as factory:
+
+        def make(object_store: str = "filesystem", *, options: str = "", subpath: str = "/", config: str = "") -> Mount:
+            mounts.append(factory(object_store, options=options, subpath=subpath, config=config))
+            return mounts[-1]
+
+        yield make
+        for mount in mounts:
+            hold_clean(mount.config_file, mount.data_dir)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +92,7 @@ def exposed(
         yield Exposed(mount=mount, database=database, objects=objects)
         for proxy in (database, objects):
             proxy.heal()
+        hold_clean(mount.config_file, mount.data_dir)
 
 
 def _before_database(conninfo: str, directory: Path) -> AbstractContextManager[Proxy]:

@@ -16,6 +16,7 @@ import pytest
 from konifer_fs.adapters.postgres.programs import find_recorded_process
 from tests.faults.calls import run_all
 from tests.faults.writers import Writer, writing
+from tests.mount.aftermath import hold_clean
 from tests.mount.elsewhere import database as opened_database
 from tests.mount.elsewhere import wait_until
 from tests.mount.mounting import Mount, MountFactory
@@ -83,6 +84,7 @@ def embedded(fuse: Path, tmp_path: Path) -> Iterator[Mount]:
         try:
             mount.mount()
             yield mount
+            hold_clean(mount.config_file, mount.data_dir)
         finally:
             mount.clean_up()
 

@@ -16,18 +16,14 @@ import psycopg
 import pytest
 
 from tests.faults.writers import Writer, writing
+from tests.mount.aftermath import hold_clean
 from tests.mount.elsewhere import wait_until
-from tests.mount.mounting import Mount, MountFactory, detach, konifer_fs, wait_for_end
+from tests.mount.mounting import MountFactory, detach, wait_for_end
 from tests.mount.saving import failing, jpeg, state
 
 FAKETIME: Final = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
+AT_REST: Final = ("--grace", "0s")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a disk")
-
-
-def hold_clean(mount: Mount) -> None:
-    """Hold that both stores agree."""
-    done = konifer_fs("fsck", "-c", mount.config_file, "--data", "--grace", "0s", environ=mount.environ)
-    assert done.returncode == 0, done
 
 
 @pytest.fixture
@@ -57,7 +53,7 @@ def test_a_full_disk_fails_writes_and_nothing_else(mounted: MountFactory, small_
     for name in ("large.jpg", "stored.jpg"):
         (mount.path / name).write_bytes(jpeg(1))
         assert ((mount.path / name).read_bytes(), state(mount.path / name)) == (jpeg(1), "ready")
-    hold_clean(mount)
+    hold_clean(mount.config_file, mount.data_dir, *AT_REST)
     mount.umount()
 
 
@@ -103,7 +99,7 @@ def test_a_daemon_that_is_told_to_end_under_load_loses_nothing(mounted: MountFac
         for writer in writers:
             writer.hold(other.path)
     assert all(writer.calls for writer in writers)
-    hold_clean(other)
+    hold_clean(other.config_file, other.data_dir, *AT_REST)
 
 
 @pytest.mark.skipif(FAKETIME is None and not os.environ.get("CI"), reason="libfaketime is not installed")
@@ -138,4 +134,4 @@ def test_a_jumping_clock_delays_nothing(mounted: MountFactory, tmp_path: Path) -
         assert session.execute("SELECT count(*) FROM asset_tree").fetchone() == (3,)
     mount.environ = usual
     mount.umount()
-    hold_clean(mount)
+    hold_clean(mount.config_file, mount.data_dir, *AT_REST)

@@ -1,5 +1,6 @@
-"""What the model's suite runs on: mounts as tests/mount makes them."""
+"""What the model's suite runs on: mounts as tests/mount makes them, and what holds after each test."""
 
-from tests.mount.conftest import fuse, runtime_directory, s3_server, shared_mounts
+from tests.faults.conftest import mounted, nothing_hangs
+from tests.mount.conftest import fuse, runtime_directory, s3_server
 
-__all__ = ["fuse", "runtime_directory", "s3_server", "shared_mounts"]
+__all__ = ["fuse", "mounted", "nothing_hangs", "runtime_directory", "s3_server"]

@@ -16,6 +16,7 @@ from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.wiring import wire
 from tests.model.machine import TwoDirectories
 from tests.model.tree import FileSystemAndModel
+from tests.mount.aftermath import hold_clean
 from tests.mount.mounting import Mount, MountFactory, spell_database
 
 UNHURRIED = settings(
@@ -23,10 +24,10 @@ UNHURRIED = settings(
 )
 
 
-@pytest.fixture(scope="module")
-def mount(shared_mounts: MountFactory) -> Mount:
-    """A mount that only these tests use, for they mount it anew."""
-    return shared_mounts(config="filesystem.drain = 60s")
+@pytest.fixture
+def mount(mounted: MountFactory) -> Mount:
+    """A mount that gives nothing up when it is unmounted."""
+    return mounted(config="filesystem.drain = 60s")
 
 
 def run_machines(mount: Mount, tmp_path: Path, how: settings) -> None:
@@ -78,6 +79,7 @@ def run_file_systems(database: str, directory: Path, how: settings) -> None:
             self._wired.close()
 
     run_state_machine_as_test(Machine, settings=how)
+    hold_clean(config_file, directory / "data", "--grace", "0s")
 
 
 @pytest.mark.slow

@@ -50,12 +50,17 @@ def detach(path: Path) -> None:
         subprocess.run(["fusermount3", "-uz", "--", path], timeout=SECONDS, check=True, capture_output=True)
 
 
+def task_state(task: Path) -> str:
+    """Give the state of a task by its directory in /proc, as proc(5) spells it; X when there is none."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
 def has_ended(pid: int) -> bool:
     """Whether a process that is no child of ours has ended, reaped or not."""
-    try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
+    return task_state(Path("/proc") / str(pid)) in "ZX"
 
 
 def wait_for_end(pid: int, seconds: float = SECONDS) -> bool:
