@@ -11,6 +11,7 @@ from pathlib import Path
 
 from konifer_fs.config import Config, load
 from konifer_fs.domain.path import AssetPath
+from konifer_fs_daemon.guardian import Guardian
 from konifer_fs_daemon.launch import Readiness, launch
 from konifer_fs_daemon.logs import start_logging
 from konifer_fs_daemon.mountpoint import make_ready, resolve
@@ -93,7 +94,7 @@ def run(request: MountRequest, readiness: Readiness) -> None:
         _warn_of_memory(request)
     wait_for_predecessor(request.mountpoint, _say)
     os.chdir("/")
-    serve(request, readiness)
+    serve(request, readiness, Guardian(request.mountpoint))
 
 
 def migrate_configured(*, config_file: Path | None, data_dir: Path | None, in_memory: bool) -> str:

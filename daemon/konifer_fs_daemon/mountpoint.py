@@ -35,6 +35,12 @@ def find_connection(mountpoint: Path) -> Path:
     return CONNECTIONS / minor
 
 
+def is_mounted_from(mountpoint: Path, device: int) -> bool:
+    """Whether what is mounted at `mountpoint` has this `st_dev`."""
+    spelled = f"{os.major(device)}:{os.minor(device)}"
+    return {place: numbers for place, numbers, _ in _read_mounts()}.get(mountpoint) == spelled
+
+
 def _read_mounts() -> Iterator[tuple[Path, str, str]]:
     """Give each mountpoint, its device's numbers and its type, in the order of mounting."""
     for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():

@@ -32,6 +32,7 @@ from konifer_fs_daemon.supervisor import notify
 from konifer_fs_daemon.watchdog import Watchdog, interrupting_reads
 
 if TYPE_CHECKING:
+    from konifer_fs_daemon.guardian import Guardian
     from konifer_fs_daemon.launch import Readiness
     from konifer_fs_daemon.mount import MountRequest
 
@@ -44,7 +45,7 @@ _STILL_SECONDS: Final = 30.0
 _GARBAGE_THRESHOLD: Final = 20_000
 
 
-def serve(request: "MountRequest", readiness: "Readiness") -> None:
+def serve(request: "MountRequest", readiness: "Readiness", guardian: "Guardian") -> None:
     """Mount, tell when it answers, and return once it is unmounted and everything is closed.
 
     Raises:
@@ -67,7 +68,7 @@ def serve(request: "MountRequest", readiness: "Readiness") -> None:
         interrupting_reads(),
     ):
         try:
-            trio.run(_Life(request, wired, readiness).live)
+            trio.run(_Life(request, wired, readiness, guardian).live)
         finally:
             _ignore_signals()
     log.info("ended")
@@ -76,10 +77,11 @@ def serve(request: "MountRequest", readiness: "Readiness") -> None:
 class _Life:
     """What runs beside the file system while it is mounted."""
 
-    def __init__(self, request: "MountRequest", wired: Wired, readiness: "Readiness") -> None:
+    def __init__(self, request: "MountRequest", wired: Wired, readiness: "Readiness", guardian: "Guardian") -> None:
         self._request = request
         self._wired = wired
         self._readiness = readiness
+        self._guardian = guardian
         self._drain_until: float | None = None
         self._failure: MountRefused | None = None
 
@@ -131,6 +133,7 @@ class _Life:
             self._wired.operations.reader.terminate()
         else:
             ask_for_more(found.st_dev)
+            self._guardian.guard(found.st_dev)
             log.info("mounted at %s", mountpoint)
             self._readiness.tell_ready()
             notify("READY=1")

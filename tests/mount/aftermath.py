@@ -29,4 +29,11 @@ def hold_nothing_hangs() -> None:
 
 def uninterruptible() -> set[Path]:
     """Give the tasks that are in state D now, by their directories in /proc."""
-    return {task for task in Path("/proc").glob("[0-9]*/task/[0-9]*") if task_state(task) == "D"}
+    return {task for process in Path("/proc").glob("[0-9]*") for task in _tasks(process) if task_state(task) == "D"}
+
+
+def _tasks(process: Path) -> list[Path]:
+    try:
+        return list((process / "task").iterdir())
+    except OSError:  # It has ended.
+        return []

@@ -27,8 +27,6 @@ from konifer_fs.adapters.postgres.migrate import migrate_database
 from tests.mount.mounting import Mount, MountFactory, make_factory, reason_not_to_mount
 from tests.servers import S3Server, s3_servers
 
-pytest.register_assert_rewrite("tests.mount.saving")
-
 OBJECT_STORES: Final = ("filesystem", "moto", "rclone", "memory")
 
 
