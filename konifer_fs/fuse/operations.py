@@ -9,7 +9,6 @@ import os
 import stat
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pyfuse3
 from pyfuse3 import FileHandleT, FileNameT, FlagT, InodeT, ModeT, RequestContext, XAttrNameT
@@ -191,7 +190,7 @@ class Operations(pyfuse3.Operations):
         except MovedOn:
             if not self._fs.files.is_open(known.node.id):
                 raise
-            return to_attributes(replace(self._fs.tree.stat(known.node), nlink=0), inode, UNTOLD_SECONDS)
+            return to_attributes(self._fs.tree.stat(known.node)._replace(nlink=0), inode, UNTOLD_SECONDS)
         except StoreUnreachable as error:
             log.warning("what is known of %d is told again: %s", inode, error)
             return to_attributes(self._fs.tree.stat(known.node), inode, UNTOLD_SECONDS)

@@ -56,7 +56,7 @@ class Defaults:
     def stat_draft(self, draft: Draft) -> Stat:
         """Show a file being written; one that was unlinked has no links."""
         shown = self._stat(draft.id, stat.S_IFREG, 0o666, draft.ownership, size=draft.file.size, changed_ns=0)
-        return replace(shown, is_volatile=True, nlink=0 if draft.name is None else 1)
+        return shown._replace(is_volatile=True, nlink=0 if draft.name is None else 1)
 
     def complete(self, entry: Entry) -> Ownership:
         """Give the ownership of an entry with nothing left to default."""

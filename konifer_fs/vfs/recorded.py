@@ -7,33 +7,40 @@ and only a piece of the list is in memory.
 import json
 import os
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import accumulate
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from konifer_fs.spool import Spool
 from konifer_fs.vfs.listing import Row
-from konifer_fs.vfs.virtual.nodes import StreamedNames
+from konifer_fs.vfs.virtual.nodes import Record, StreamedNames
 from konifer_fs.vfs.virtual.scratch import write_scratch
 from konifer_fs.workflows.workshop import Scratch
 
 T = TypeVar("T")
 
-_PIECE: Final = 1 << 16
 _encode: Final = json.JSONEncoder().encode
 
 
+class _Page(NamedTuple):
+    """Where the records from number `first` on are: so many bytes at `offset`, which are a JSON array."""
+
+    first: int
+    offset: int
+    length: int
+
+
 class RecordedListing:
-    """Records are lines of JSON; the place of a row is that of its line."""
+    """The names are written down in the pages that they come in; the place of a row is its number."""
 
     def __init__(self, spool: Spool, names: StreamedNames) -> None:
         self._spool = spool
         self._names = names
         self._scratch: Scratch | None = None
-        self._places: Sequence[int] = ()
+        self._pages: Sequence[_Page] = ()
+        self._first = 0
         self._rows: Sequence[Row] = ()
         self.read_at = time.monotonic()
 
@@ -41,30 +48,41 @@ class RecordedListing:
         """Give the rows from `place` on that are in memory, none at the end; None when they must be written down."""
         if self._scratch is None:
             return None
-        if place >= self._scratch.size:
-            return ()
-        if not self._places or not self._places[0] <= place < self._places[-1]:
+        if not self._first <= place < self._first + len(self._rows):
             self._load(self._scratch, place)
-        return self._rows[bisect_left(self._places, place) :]
+        return self._rows[place - self._first :]
 
     def read(self, place: int) -> Sequence[Row]:
         """Give some rows from `place` on, at least one unless it is the end."""
         if self._scratch is None:
             self.read_at = time.monotonic()
-            with closing(_read_ahead(self._names.stream())) as pages:
-                lines = ("".join(f"{_encode(record)}\n" for record in page) for page in pages)
-                self._scratch = write_scratch(self._spool, (page.encode() for page in lines))
+            pages: list[_Page] = []
+            with closing(_read_ahead(self._names.stream())) as found:
+                self._scratch = write_scratch(self._spool, _written(found, pages))
+            self._pages = pages
         return self.at_hand(place) or ()
 
     def _load(self, scratch: Scratch, place: int) -> None:
-        piece = os.pread(scratch.descriptor, _PIECE, place)
-        lines = piece[: piece.rindex(b"\n") + 1].splitlines(keepends=True)
-        self._places = list(accumulate(map(len, lines), initial=place))
-        records = json.loads(b"[%b]" % b",".join(lines))  # One by one takes thrice as long.
+        """Restore the page that holds `place`, of which nothing is left at the end."""
+        number = bisect_right(self._pages, place, key=lambda page: page.first) - 1
+        if number < 0:
+            return
+        self._first, offset, length = self._pages[number]
+        records = json.loads(os.pread(scratch.descriptor, length, offset))
         restored = map(self._names.restore, records)
-        self._rows = [
-            Row(name, node, node.stat, after) for (name, node), after in zip(restored, self._places[1:], strict=True)
-        ]
+        self._rows = [Row(name, node, node.stat, after) for after, (name, node) in enumerate(restored, self._first + 1)]
+
+
+def _written(found: Iterator[Sequence[Record]], pages: list[_Page]) -> Iterator[bytes]:
+    """Give the bytes of each page, and tell in `pages` where they are."""
+    first = offset = 0
+    for records in found:
+        piece = _encode(records).encode()
+        if records:
+            pages.append(_Page(first, offset, len(piece)))
+        first += len(records)
+        offset += len(piece)
+        yield piece
 
 
 def _read_ahead(pages: Iterator[T]) -> Generator[T]:

@@ -1,11 +1,10 @@
 """The attributes of a node."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stat:
-    """What `stat(2)` shows; `mode` includes the file type, times are nanoseconds since 1970.
+class Stat(NamedTuple):
+    """What `stat(2)` shows; `mode` includes the file type, times are nanoseconds since 1970. Light, for listings.
 
     `is_volatile` is whether the kernel has to ask again each time: for drafts and virtual nodes.
     """

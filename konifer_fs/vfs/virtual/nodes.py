@@ -7,7 +7,7 @@ for them each time, so a node is what it was at its look-up. Each module beside 
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Protocol, runtime_checkable
 
@@ -133,7 +133,7 @@ def virtual_id(*identity: object) -> int:
 def as_file(like: Stat, *, node_id: int, size: int, mtime_ns: int) -> Stat:
     """Give the attributes of a virtual file with the owner and permissions of another, but for running it."""
     mode = stat.S_IFREG | (like.mode & 0o666)
-    return replace(like, id=node_id, mode=mode, size=size, mtime_ns=mtime_ns, ctime_ns=mtime_ns, is_volatile=True)
+    return like._replace(id=node_id, mode=mode, size=size, mtime_ns=mtime_ns, ctime_ns=mtime_ns, is_volatile=True)
 
 
 def as_link(like: Stat, *, node_id: int, target: str, mtime_ns: int) -> Stat:
@@ -153,4 +153,4 @@ def as_link(like: Stat, *, node_id: int, target: str, mtime_ns: int) -> Stat:
 def as_directory(like: Stat, *, node_id: int) -> Stat:
     """Give the attributes of a virtual directory: who may read the file that it belongs to may enter it."""
     mode = stat.S_IFDIR | (like.mode & 0o666) | (like.mode & 0o444) >> 2
-    return replace(like, id=node_id, mode=mode, size=0, is_volatile=True)
+    return like._replace(id=node_id, mode=mode, size=0, is_volatile=True)
