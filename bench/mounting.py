@@ -13,10 +13,11 @@ SECONDS: Final = 600
 
 @dataclass(slots=True, kw_only=True)
 class Mount:
-    """A mount of the embedded default at `path`."""
+    """A mount at `path`: of the embedded default, but for what is in the text `config`."""
 
     path: Path
     data: Path
+    config: str = ""
 
     def command(self, *arguments: str | Path) -> str:
         """Run a command of konifer-fs; gives what it printed."""
@@ -25,7 +26,9 @@ class Mount:
 
     def mount(self) -> None:
         """Mount, from what was there before."""
-        self.command("mount", "--data-dir", self.data, self.path)
+        config_file = self.data.with_suffix(".conf")
+        config_file.write_text(self.config)
+        self.command("mount", "-c", config_file, "--data-dir", self.data, self.path)
 
     def umount(self) -> None:
         """Unmount, once everything is stored."""

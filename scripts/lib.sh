@@ -30,7 +30,9 @@ readonly TEST_NEEDS=(
 )
 
 readonly BENCH_NEEDS=(
+  'attr|command -v getfattr|scripts/bench: reads extended attributes with it'
   'libvips-tools|command -v vipsthumbnail|scripts/bench: measured beside'
+  's3fs|command -v s3fs|scripts/bench: measured beside'
 )
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

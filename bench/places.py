@@ -1,0 +1,193 @@
+"""Where the same work is done side by side: the local disk, mounts of konifer-fs, and other mounts of S3."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from bench.mounting import SECONDS, Mount, run
+from tests.servers import ACCESS_KEY, SECRET_KEY, S3Server, s3_servers
+
+RCLONE: Final = Path(sys.executable).parent / "rclone"
+_POLL: Final = 0.05
+
+
+class Place(Protocol):
+    """A directory to work in; `name` is the heading of its column, `has_attributes` whether it takes extended ones."""
+
+    name: str
+    has_attributes: bool
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        ...
+
+    def settle(self) -> None:
+        """Wait until all that was written is stored."""
+        ...
+
+    def forget(self) -> None:
+        """Have nothing in any cache, but for the kernel's of the local disk."""
+        ...
+
+
+@dataclass(slots=True)
+class LocalDisk:
+    """What every mount here has below it."""
+
+    path: Path
+    name: str = "local disk"
+    has_attributes: bool = True
+
+    def settle(self) -> None:
+        """Do nothing."""
+
+    def forget(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(slots=True)
+class KoniferFs:
+    """A mount of ours: what a `cp` has copied is stored when it ends."""
+
+    name: str
+    mount: Mount
+    has_attributes: bool = True
+
+    @property
+    def path(self) -> Path:
+        """Where it is mounted."""
+        return self.mount.path
+
+    def settle(self) -> None:
+        """Do nothing: it is stored."""
+
+    def forget(self) -> None:
+        """Free what is kept of contents, and mount again."""
+        self.mount.command("evict", self.mount.path)
+        self.mount.umount()
+        self.mount.mount()
+
+
+@dataclass(slots=True)
+class RcloneMount:
+    """`rclone mount` with the cache that lets programs write; `objects` is what its server has of the bucket."""
+
+    path: Path
+    server: S3Server
+    bucket: str
+    cache: Path
+    objects: Path
+    name: str = "rclone mount"
+    has_attributes: bool = False
+
+    def mount(self) -> None:
+        """Mount, with nothing cached."""
+        remote = (
+            f":s3,provider=Rclone,access_key_id={ACCESS_KEY},secret_access_key={SECRET_KEY},"
+            f"endpoint='{self.server.endpoint_url}':{self.bucket}"
+        )
+        cached = ["--vfs-cache-mode", "writes", "--cache-dir", str(self.cache)]
+        run(RCLONE, "mount", remote, self.path, "--config", "", *cached, "--daemon")
+
+    def settle(self) -> None:
+        """Wait until its server has each file; it uploads five seconds after a close."""
+        wanted = sum(1 for path in self.path.rglob("*") if path.is_file())
+        while sum(1 for path in self.objects.rglob("*") if path.is_file()) < wanted:
+            time.sleep(_POLL)
+
+    def forget(self) -> None:
+        """Mount again with nothing cached."""
+        unmount(self.path)
+        shutil.rmtree(self.cache)
+        self.mount()
+
+
+@dataclass(slots=True)
+class S3fs:
+    """`s3fs`, of a bucket on moto's server: Debian's release does not get along with rclone's."""
+
+    path: Path
+    server: S3Server
+    bucket: str
+    secrets: Path
+    name: str = "s3fs"
+    has_attributes: bool = True
+
+    def mount(self) -> None:
+        """Mount, with nothing cached."""
+        self.secrets.write_text(f"{ACCESS_KEY}:{SECRET_KEY}\n")
+        self.secrets.chmod(0o600)
+        options = f"url={self.server.endpoint_url},use_path_request_style,passwd_file={self.secrets}"
+        run("s3fs", self.bucket, self.path, "-o", options)
+
+    def settle(self) -> None:
+        """Do nothing: it uploads when a file is closed."""
+
+    def forget(self) -> None:
+        """Mount again."""
+        unmount(self.path)
+        self.mount()
+
+
+def unmount(path: Path) -> None:
+    """Unmount another's mount, and wait until it is gone."""
+    subprocess.run(["fusermount3", "-u", path], check=True, timeout=SECONDS)
+    while os.path.ismount(path):
+        time.sleep(_POLL)
+
+
+@contextmanager
+def all_places(directory: Path) -> Iterator[list[Place]]:
+    """Mount everything below `directory`; all is gone at the end."""
+    with ExitStack() as stack:
+        servers = {}
+        for name in ("rclone", "moto"):
+            (directory / name).mkdir()
+            servers[name] = stack.enter_context(s3_servers[name](directory / name))
+        local = LocalDisk(directory / "local")
+        local.path.mkdir()
+        bucket = servers["rclone"].make_bucket()
+        over_s3 = f"""
+            object-store {{ provider = s3, s3 {{
+              endpoint-url = "{servers["rclone"].endpoint_url}"
+              access-key = "{ACCESS_KEY}", secret-key = "{SECRET_KEY}", force-path-style = true
+            }} }}
+            paths."/**".object-store.bucket = "{bucket}"
+        """
+        ours = [
+            KoniferFs("konifer-fs", _mounted(stack, directory / "konifer", "")),
+            KoniferFs("konifer-fs over S3", _mounted(stack, directory / "konifer-s3", over_s3)),
+        ]
+        rcloned = servers["rclone"].make_bucket()
+        rclone = RcloneMount(
+            _new(directory / "rclone-mount"), servers["rclone"], rcloned,
+            directory / "rclone-cache", directory / "rclone" / "rclone" / rcloned,
+        )  # fmt: skip
+        s3fs = S3fs(
+            _new(directory / "s3fs-mount"), servers["moto"], servers["moto"].make_bucket(), directory / "s3fs-secrets"
+        )
+        for other in (rclone, s3fs):
+            other.mount()
+            stack.callback(unmount, other.path)
+        places: list[Place] = [local, *ours, rclone, s3fs]
+        yield places
+
+
+def _mounted(stack: ExitStack, directory: Path, config: str) -> Mount:
+    mount = Mount(path=_new(directory / "mount"), data=directory / "data", config=config)
+    mount.mount()
+    stack.callback(mount.umount)
+    return mount
+
+
+def _new(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    return directory
