@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from konifer_fs.adapters.postgres.embedded import EmbeddedServer, start_temporary
 from tests.pictures import IMAGES
 
-pytest.register_assert_rewrite("tests.mount.aftermath", "tests.mount.saving")
+pytest.register_assert_rewrite("tests.model.machine", "tests.mount.aftermath", "tests.mount.saving")
 
 _NUMBERS: Final = itertools.count(1)
 

@@ -49,7 +49,7 @@ class Draft:
         *,
         id: int,  # noqa: A002 (the domain's word for an inode number)
         directory: Directory,
-        name: str,
+        name: str | None,
         file: SpoolFile,
         ownership: Ownership,
         base: Entry | None = None,
@@ -57,7 +57,7 @@ class Draft:
     ) -> None:
         self.id = id
         self.directory = directory
-        self.name: str | None = name
+        self.name = name
         self.file = file
         self.ownership = ownership
         self.base = base
@@ -121,14 +121,15 @@ class Drafts:
         return self._by_id.get(node_id)
 
     def add(self, draft: Draft) -> None:
-        """Add a draft under its name, atomically; raises NameTaken when another has it."""
-        assert draft.name is not None  # noqa: S101 (for the type checker)
-        key = (draft.directory.id, draft.name)
+        """Add a draft under its name, if it has one, atomically; raises NameTaken when another has it."""
         with self._lock:
-            if key in self._by_name:
-                raise NameTaken(draft.name)
-            self._by_name[key] = self._by_id[draft.id] = draft
-            self._renamed_ns[draft.directory.id] = draft.named_ns
+            if draft.name is not None:
+                key = (draft.directory.id, draft.name)
+                if key in self._by_name:
+                    raise NameTaken(draft.name)
+                self._by_name[key] = draft
+                self._renamed_ns[draft.directory.id] = draft.named_ns
+            self._by_id[draft.id] = draft
 
     def rename(self, draft: Draft, directory: Directory, name: str | None) -> None:
         """Give a draft another name, or none; who had that name has none any more. Atomic."""

@@ -62,6 +62,9 @@ class Edits:
             self._metadata.remove_symlink(parent, node, time.time_ns())
         elif isinstance(node, Entry):
             self._metadata.remove_entry(parent, node, time.time_ns())
+            if begun_meanwhile := self._drafts.find_by_id(node.id):
+                with begun_meanwhile.lock:
+                    self.unlink_draft(begun_meanwhile)
         else:
             with node.lock:
                 if node.base is not None:

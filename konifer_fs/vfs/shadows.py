@@ -1,6 +1,7 @@
 """Drafts over existing entries: begun from the entry's bytes, or empty when it was opened with O_TRUNC."""
 
 import threading
+from dataclasses import replace
 from typing import Final
 
 from konifer_fs.domain.node import Directory, Entry
@@ -27,30 +28,43 @@ class Shadows:
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def begin(self, entry: Entry, *, copy: bool) -> Draft:
-        """Give the draft over an entry, making it when there is none; with `copy` it begins with the entry's bytes."""
+        """Give the draft over an entry, making it when there is none; with `copy` it begins with the entry's bytes.
+
+        That of an entry that is gone has no name.
+        """
         with self._stripes[entry.id % _STRIPES]:
             existing = self._drafts.find_by_id(entry.id)
             if existing is not None:
                 return existing
-            directory = self._metadata.make_directories(entry.path)
-            draft = Draft(
-                id=entry.id,
-                directory=directory,
-                name=self._name(directory, entry),
-                file=self._spool.create(),
-                base=entry,
-                ownership=self._defaults.complete(entry),
-            )
-            try:
-                if copy:
-                    self._copy_content(entry, draft.file)
-                    draft.holds_base = True
-                    draft.stored_version, draft.state = draft.version, DraftState.STORED
-                self._drafts.add(draft)
-            except BaseException:
-                draft.file.discard()
-                raise
-            return draft
+            current = self._metadata.refresh(entry)
+            if isinstance(current, Entry):
+                entry = replace(entry, path=current.path, name=current.name)
+                directory = self._metadata.make_directories(entry.path)
+                draft = self._add(entry, directory, self._name(directory, entry), copy=copy)
+                if self._metadata.refresh(entry) is None:  # Who removed it meanwhile may have seen no draft yet.
+                    self._drafts.rename(draft, directory, None)
+                return draft
+            return self._add(entry, Directory(id=0, path=entry.path, made=False), None, copy=copy)
+
+    def _add(self, entry: Entry, directory: Directory, name: str | None, *, copy: bool) -> Draft:
+        draft = Draft(
+            id=entry.id,
+            directory=directory,
+            name=name,
+            file=self._spool.create(),
+            base=entry,
+            ownership=self._defaults.complete(entry),
+        )
+        try:
+            if copy:
+                self._copy_content(entry, draft.file)
+                draft.holds_base = True
+                draft.stored_version, draft.state = draft.version, DraftState.STORED
+            self._drafts.add(draft)
+        except BaseException:
+            draft.file.discard()
+            raise
+        return draft
 
     def _name(self, directory: Directory, entry: Entry) -> str:
         if entry.name is not None:

@@ -20,6 +20,7 @@ from tests.mount.saving import (
     failing,
     jpeg,
     list_objects,
+    run,
     state,
     tell,
     write_all,
@@ -210,6 +211,50 @@ def test_what_is_gone_stays_readable_where_it_is_open(shared_mount: Mount, place
             with failing(errno.EBADF):
                 os.pwrite(reading, b"x", 0)
     tell(shared_mount, place, {"photo.jpg": jpeg(2)})
+
+
+@pytest.mark.semantics("what is written to it then")
+@pytest.mark.parametrize("described", [False, True])
+def test_what_is_written_to_what_is_gone_goes_with_it(
+    shared_mount: Mount, place: Path, photo: Path, described: bool
+) -> None:
+    for make_it_go in (photo.unlink, lambda: (place / "other.jpg").replace(photo)):
+        photo.write_bytes(jpeg(1))
+        (place / "other.jpg").write_bytes(jpeg(2))
+        with opened(photo) as writing, opened(photo) as reading:
+            if described:
+                os.setxattr(photo, "user.xdg.comment", b"soon gone")
+            make_it_go()
+            left = {path.name: jpeg(2) for path in place.iterdir()}
+            os.pwrite(writing, b"more", len(jpeg(1)))
+            assert os.pread(reading, 1 << 20, 0) == jpeg(1) + b"more"
+            assert os.fstat(reading).st_nlink == 0
+            os.truncate(reading, 3)
+            assert {path.name: path.read_bytes() for path in place.iterdir()} == left
+        tell(shared_mount, place, left)
+
+
+@pytest.mark.semantics("what is written to it then")
+def test_writing_to_what_is_gone_makes_no_directory(place: Path) -> None:
+    (place / "directory").mkdir()
+    (place / "directory" / "photo.jpg").write_bytes(jpeg())
+    with opened(place / "directory" / "photo.jpg") as writing:
+        run("rm", "-r", place / "directory")
+        os.pwrite(writing, b"more", len(jpeg()))
+        assert not list(place.iterdir())
+    assert not list(place.iterdir())
+
+
+@pytest.mark.semantics("what is written to it then")
+def test_writing_to_what_was_renamed_changes_it_where_it_is(shared_mount: Mount, place: Path, photo: Path) -> None:
+    (place / "directory").mkdir()
+    photo.write_bytes(jpeg())
+    with opened(photo) as writing:
+        photo.rename(place / "renamed.jpg")
+        (place / "renamed.jpg").rename(place / "directory" / "moved.jpg")
+        os.pwrite(writing, b"more", len(jpeg()))
+    tell(shared_mount, place / "directory", {"moved.jpg": jpeg() + b"more"})
+    assert [path.name for path in place.iterdir()] == ["directory"]
 
 
 def test_a_draft_that_is_removed_can_still_be_written(shared_mount: Mount, place: Path, photo: Path) -> None:
