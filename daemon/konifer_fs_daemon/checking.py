@@ -1,6 +1,6 @@
-"""`konifer-fs fsck` and `gc`: opens the configured stores, beside mounts or without, and tells what is found.
+"""`konifer-fs fsck`, `gc` and `index`: opens the configured stores, beside mounts or without, and tells what is found.
 
-What is checked and what is done about it is in `workflows.fsck` and `workflows.gc`.
+What is checked and what is done about it is in `workflows.fsck`, `workflows.gc` and `workflows.index`.
 """
 
 import json
@@ -21,6 +21,7 @@ from konifer_fs.ports import Examiner, ObjectStore
 from konifer_fs.wiring import open_database, open_objects
 from konifer_fs.workflows.fsck import Finding, Fsck
 from konifer_fs.workflows.gc import collect
+from konifer_fs.workflows.index import index
 from konifer_fs_daemon.fsck import CLEAN, CORRECTED, UNCORRECTED
 from konifer_fs_daemon.progress import Progress
 
@@ -73,6 +74,22 @@ def collect_garbage(
             count += 1
             freed += found.size
     click.echo(f"{count} orphaned objects, {freed} bytes, {verb}")
+
+
+def index_sizes(*, config_file: Path | None, data_dir: Path | None, in_memory: bool) -> None:
+    """Record the sizes that Konifer did not, and print a summary. Raises ConfigError, KoniferFsError."""
+    config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
+    with _opened(config) as (examiner, objects), Progress("indexing", lines=True) as progress:
+        done, total = 0, examiner.count_unsized()
+
+        def advance(looked_for: int) -> None:
+            nonlocal done
+            done += looked_for
+            progress.show({"done": min(done, total), "total": total})
+
+        recorded = index(examiner, objects, examiner.list_buckets(), advance)
+    missing = done - recorded
+    click.echo(f"{recorded} sizes recorded" + (f", {missing} objects are missing (konifer-fs fsck)" if missing else ""))
 
 
 @contextmanager

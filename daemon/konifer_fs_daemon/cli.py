@@ -206,6 +206,20 @@ def gc(**arguments: Any) -> None:  # noqa: ANN401
 
 
 @main.command()
+@_config_options
+def index(**arguments: Any) -> None:  # noqa: ANN401
+    """Record the sizes of what Konifer stored, which keeps none, from a listing of the buckets.
+
+    A mount asks the object store for each size that nobody recorded, once. Where it is cut off, it goes on the next
+    time.
+    """
+    from konifer_fs_daemon.checking import index_sizes
+
+    with explained():
+        index_sizes(**arguments)
+
+
+@main.command()
 @click.option("--prime", "directory", type=_DIRECTORY, required=True, metavar="DIR", help="For the pictures below DIR.")
 @click.option(
     "--size", "sizes", type=click.Choice(list(SIZES)), multiple=True, default=("normal", "large"),

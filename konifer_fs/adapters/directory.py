@@ -9,7 +9,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -102,6 +102,14 @@ class DirectoryObjectStore:
         with self._opened(ref) as (_, size):
             return size
 
+    def sizes(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, int]:
+        """Give the sizes of those that are there; raises StoreUnreachable, StoreRefused."""
+        found = {}
+        for ref in refs:
+            with suppress(ObjectMissing):
+                found[ref] = self.size(ref)
+        return found
+
     def find_object(self, ref: ObjectRef) -> StoredObject | None:
         """Tell of an object; raises StoreUnreachable, StoreRefused."""
         if _is_plain(ref.key):
@@ -109,13 +117,13 @@ class DirectoryObjectStore:
                 return _find_file(bucket, ref.key)
         return None
 
-    def list_objects(self, bucket: str) -> Iterator[Sequence[StoredObject]]:
+    def list_objects(self, bucket: str, after: str = "") -> Iterator[Sequence[StoredObject]]:
         """Tell of all objects in `bucket`, by key, in pages; none where no put has made its directory yet.
 
         Raises StoreUnreachable, StoreRefused.
         """
         with suppress(ObjectMissing), self._bucket(bucket) as opened:
-            names = _list_sorted(opened)
+            names = (name for name in _list_sorted(opened) if name.encode() > after.encode())
             with _reported(self._mount_path / bucket):
                 while page := list(islice(names, _PAGE)):
                     yield [found for name in page if (found := _find_file(opened, name))]

@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -67,16 +67,23 @@ class MemoryObjectStore:
         """Give the object's size in bytes; raises ObjectMissing."""
         return self._find(ref).size
 
+    def sizes(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, int]:
+        """Give the sizes of those that are there."""
+        with self._lock:
+            return {ref: self._objects[ref].size for ref in refs if ref in self._objects}
+
     def find_object(self, ref: ObjectRef) -> StoredObject | None:
         """Tell of an object."""
         with self._lock:
             found = self._objects.get(ref)
         return StoredObject(ref.key, found.size, found.modified) if found else None
 
-    def list_objects(self, bucket: str) -> Iterator[Sequence[StoredObject]]:
+    def list_objects(self, bucket: str, after: str = "") -> Iterator[Sequence[StoredObject]]:
         """Tell of all objects in `bucket`, by key, in pages; every bucket is there."""
         with self._lock:
-            refs = sorted((ref for ref in self._objects if ref.bucket == bucket), key=lambda ref: ref.key)
+            refs = sorted(
+                (ref for ref in self._objects if ref.bucket == bucket and ref.key > after), key=lambda ref: ref.key
+            )
         for start in range(0, len(refs), _PAGE):
             yield [found for ref in refs[start : start + _PAGE] if (found := self.find_object(ref))]
 

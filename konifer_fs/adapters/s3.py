@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 _PART_BYTES: Final = 16 << 20
 _PART_THREADS: Final = 4
 _READ_PIECE: Final = 1 << 20
+_ASKED_AT_ONCE: Final = 16
 _ATTEMPTS: Final = 4
 _FETCH_ATTEMPTS: Final = 8
 _DEFAULT_REGION: Final = "us-east-1"
@@ -179,6 +180,12 @@ class S3ObjectStore:
         with self._reported(ref):
             return self._client.head_object(Bucket=ref.bucket, Key=ref.key)["ContentLength"]
 
+    def sizes(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, int]:
+        """Give the sizes of those that are there, asking for several at once; raises StoreUnreachable, StoreRefused."""
+        with _ContextExecutor(min(_ASKED_AT_ONCE, len(refs) or 1)) as pool:
+            found = zip(refs, pool.map(self.find_object, refs), strict=True)
+            return {ref: stored.size for ref, stored in found if stored is not None}
+
     def find_object(self, ref: ObjectRef) -> StoredObject | None:
         """Tell of an object; raises StoreUnreachable, StoreRefused."""
         with suppress(ObjectMissing), self._reported(ref):
@@ -186,9 +193,9 @@ class S3ObjectStore:
             return StoredObject(ref.key, found["ContentLength"], found["LastModified"])
         return None
 
-    def list_objects(self, bucket: str) -> Iterator[Sequence[StoredObject]]:
+    def list_objects(self, bucket: str, after: str = "") -> Iterator[Sequence[StoredObject]]:
         """Tell of all objects in `bucket`, by key, a request for each page; raises StoreUnreachable, StoreRefused."""
-        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket))
+        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, StartAfter=after))
         while True:
             with self._reported(ObjectRef(bucket, "")):
                 page = next(pages, None)

@@ -91,7 +91,7 @@ class Session:
         found = directory.names.find(name) if isinstance(directory, VirtualDirectory) else tree.find(directory, name)
         if found is None:
             raise NoSuchName(name)
-        return found if isinstance(found, Future) else (found, tree.stat(found))
+        return found if isinstance(found, Future) else (found, tree.stat_all([found])[0])
 
     async def ask_of(
         self, number: int, function: Callable[Concatenate[Node, P], R], *args: P.args, **kwargs: P.kwargs

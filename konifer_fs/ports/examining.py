@@ -1,6 +1,6 @@
 """The metadata store as `fsck` and `gc` look at it: all that refers to objects, and what contradicts itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -80,6 +80,18 @@ class Examiner(Protocol):
 
     def stream_dead_names(self) -> Iterator[Sequence[DeadName]]:
         """Give the names that denote nothing."""
+        ...
+
+    def count_unsized(self) -> int:
+        """Count the variants of whose object no size is recorded: Konifer stored it."""
+        ...
+
+    def stream_unsized(self, bucket: str) -> Iterator[Sequence[Reference]]:
+        """Give those in `bucket`, by key in the order of its UTF-8 bytes."""
+        ...
+
+    def record_sizes(self, sizes: Mapping[UUID, int]) -> int:
+        """Record sizes in bytes of variants' objects, by variant, where none is recorded yet; counts."""
         ...
 
     def correct_size(self, reference: Reference, size: int) -> bool:

@@ -127,6 +127,10 @@ class MetadataStore(Protocol):
         """
         ...
 
+    def record_sizes(self, found: Sequence[tuple[Entry, int]]) -> None:
+        """Record sizes in bytes of entries' objects that Konifer stored, where none is recorded yet."""
+        ...
+
     def find_asset(self, asset_id: UUID) -> Entry | None:
         """Give the entry of an asset, with the name it has."""
         ...

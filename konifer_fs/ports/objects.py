@@ -1,6 +1,6 @@
 """The object store: bytes by bucket and key."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -57,15 +57,23 @@ class ObjectStore(Protocol):
         """Give the object's size in bytes. Raises ObjectMissing, StoreUnreachable."""
         ...
 
+    def sizes(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, int]:
+        """Give the sizes of those that are there, in bytes, without a round trip for each after the other.
+
+        Raises StoreUnreachable, StoreRefused.
+        """
+        ...
+
     def find_object(self, ref: ObjectRef) -> StoredObject | None:
         """Tell of an object; None also for a key that none can have here. Raises StoreUnreachable, StoreRefused."""
         ...
 
-    def list_objects(self, bucket: str) -> Iterator[Sequence[StoredObject]]:
+    def list_objects(self, bucket: str, after: str = "") -> Iterator[Sequence[StoredObject]]:
         """Tell of all objects in `bucket`, by key in the order of its UTF-8 bytes, in pages of up to 1,000.
 
-        What is put or deleted meanwhile may be in it or not. Raises StoreUnreachable, and StoreRefused where there is
-        no such bucket and a put would not make it.
+        With `after`, of those whose keys come after it. What is put or deleted meanwhile may be in it or not.
+
+        Raises StoreUnreachable, and StoreRefused where there is no such bucket and a put would not make it.
         """
         ...
 

@@ -76,7 +76,7 @@ class FileSystem:
         self._contents = Contents(objects, spool, cache)
         waiting = Waiting()
         self._commits = Commits(metadata, objects, engine, spool, settings, waiting)
-        sizes = Sizes(objects)
+        sizes = Sizes(metadata, objects, read_only=settings.read_only)
         self._accesses = Accesses(metadata)
         renderer = Renderer(metadata, objects, engine, self._contents, spool)
         self._workshop = Workshop(renderer, _renderings(settings), spool, read_only=settings.read_only)

@@ -80,7 +80,9 @@ class Listing:
             self._complete = True
             return
         start = len(self._names)
-        page = [Row(name, node, self._tree.stat(node), after) for after, (name, node) in enumerate(children, start + 1)]
+        stats = self._tree.stat_all([node for _, node in children])
+        named = enumerate(zip(children, stats, strict=True), start + 1)
+        page = [Row(name, node, shown, after) for after, ((name, node), shown) in named]
         self._names += [row.name for row in page]
         self._page = page or self._page
 

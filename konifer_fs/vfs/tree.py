@@ -135,6 +135,11 @@ class Tree:
             yield [(name, node) for name, node in named if name not in drafts]
         yield list(drafts.items())
 
+    def stat_all(self, nodes: Sequence[Node]) -> Sequence[Stat]:
+        """Give the attributes of several nodes; sizes that nobody recorded are asked for at once."""
+        self._sizes.learn([node for node in nodes if isinstance(node, Entry)])
+        return [self.stat(node) for node in nodes]
+
     def stat(self, node: Node) -> Stat:
         """Give the attributes of a node."""
         if isinstance(node, Draft):

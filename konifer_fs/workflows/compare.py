@@ -38,7 +38,7 @@ def compare(examiner: Examiner, objects: ObjectStore, bucket: str) -> Iterator[P
     rows = chain.from_iterable(examiner.stream_references(bucket))
     first = next(rows, None)
     listed = chain.from_iterable(objects.list_objects(bucket))
-    return _pair(_in_order(listed, bucket), chain([first] if first else [], rows))
+    return _pair(in_order(listed, bucket), chain([first] if first else [], rows))
 
 
 def list_orphans(pairs: Iterable[Pair], bucket: str, before: datetime) -> Iterator[ObjectRef]:
@@ -97,7 +97,8 @@ def _pair(objects: Iterator[StoredObject], rows: Iterable[Reference]) -> Iterato
         found, taken = next(objects, None), False
 
 
-def _in_order(objects: Iterable[StoredObject], bucket: str) -> Iterator[StoredObject]:
+def in_order(objects: Iterable[StoredObject], bucket: str) -> Iterator[StoredObject]:
+    """Give the objects as they are listed; raises StoreRefused when that is out of order."""
     last = ""
     for found in objects:
         if found.key <= last:

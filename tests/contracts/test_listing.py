@@ -44,6 +44,24 @@ def test_objects_are_listed_by_the_bytes_of_their_keys(own_bench: Bench) -> None
     assert all(abs(now - it.modified) < timedelta(minutes=5) for it in found)
 
 
+@pytest.mark.parametrize("after", ["", "A", "a", "ab", "h", "z.png", "\U0001f600"])
+def test_a_listing_begins_after_a_key(own_bench: Bench, after: str) -> None:
+    for key in KEYS:
+        own_bench.store.put(ObjectRef(own_bench.bucket, key), own_bench.source(b"bytes"), "image/jpeg")
+    found = [it.key for it in chain.from_iterable(own_bench.store.list_objects(own_bench.bucket, after))]
+    assert found == sorted((key for key in KEYS if key > after), key=str.encode)
+
+
+def test_sizes_of_many_are_told_at_once(own_bench: Bench) -> None:
+    refs = [ObjectRef(own_bench.bucket, key) for key in KEYS]
+    for number, ref in enumerate(refs):
+        own_bench.store.put(ref, own_bench.source(bytes(number)), "image/jpeg")
+    missing = ObjectRef(own_bench.bucket, "missing")
+    sizes = {ref: number for number, ref in enumerate(refs)}
+    assert own_bench.store.sizes([missing, *refs]) == sizes
+    assert own_bench.store.sizes([]) == {}
+
+
 def test_a_bucket_without_objects_lists_none(own_bench: Bench) -> None:
     assert listed(own_bench) == []
 

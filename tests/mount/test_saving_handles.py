@@ -213,7 +213,7 @@ def test_what_is_gone_stays_readable_where_it_is_open(shared_mount: Mount, place
     tell(shared_mount, place, {"photo.jpg": jpeg(2)})
 
 
-@pytest.mark.semantics("what is written to it then")
+@pytest.mark.semantics("What is written through a handle on a file that was removed")
 @pytest.mark.parametrize("described", [False, True])
 def test_what_is_written_to_what_is_gone_goes_with_it(
     shared_mount: Mount, place: Path, photo: Path, described: bool
@@ -234,7 +234,7 @@ def test_what_is_written_to_what_is_gone_goes_with_it(
         tell(shared_mount, place, left)
 
 
-@pytest.mark.semantics("what is written to it then")
+@pytest.mark.semantics("What is written through a handle on a file that was removed")
 def test_writing_to_what_is_gone_makes_no_directory(place: Path) -> None:
     (place / "directory").mkdir()
     (place / "directory" / "photo.jpg").write_bytes(jpeg())
@@ -245,7 +245,7 @@ def test_writing_to_what_is_gone_makes_no_directory(place: Path) -> None:
     assert not list(place.iterdir())
 
 
-@pytest.mark.semantics("what is written to it then")
+@pytest.mark.semantics("What is written through a handle on a file that was removed")
 def test_writing_to_what_was_renamed_changes_it_where_it_is(shared_mount: Mount, place: Path, photo: Path) -> None:
     (place / "directory").mkdir()
     photo.write_bytes(jpeg())

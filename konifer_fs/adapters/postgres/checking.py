@@ -6,10 +6,11 @@ snapshot for it, and neither side takes memory for it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from psycopg.rows import TupleRow
 
-from konifer_fs.adapters.postgres import sql_checking
+from konifer_fs.adapters.postgres import sizing, sql_checking
 from konifer_fs.adapters.postgres.answering import answering, insistently, is_contended
 from konifer_fs.adapters.postgres.connecting import BoundedConnection, configure
 from konifer_fs.domain.path import AssetPath
@@ -79,11 +80,23 @@ class PostgresExaminer:
 
     def correct_size(self, reference: Reference, size: int) -> bool:
         """Record the size of a variant's object, and tell whether its row was still the same."""
-        statement = sql_checking.CORRECT_ORIGINAL if reference.is_original else sql_checking.CORRECT_VARIANT
         values = {
             "variant": reference.variant, "key": reference.ref.key, "size": size, "before": reference.size
         }  # fmt: skip
-        return self._change(statement, values) == 1
+        return self._change(sql_checking.CORRECT_SIZE, values) == 1
+
+    def count_unsized(self) -> int:
+        """Count the variants of whose object no size is recorded."""
+        return int(self._rows(sql_checking.COUNT_UNSIZED)[0][0])
+
+    def stream_unsized(self, bucket: str) -> Iterator[Sequence[Reference]]:
+        """Give those in `bucket`, by key."""
+        return self._stream(sql_checking.UNSIZED, _reference, {"bucket": bucket})
+
+    def record_sizes(self, sizes: Mapping[UUID, int]) -> int:
+        """Record sizes of variants' objects, where none is yet; counts."""
+        with answering():
+            return insistently(lambda: sizing.record_sizes(self._connection, sizes), is_contended)
 
     def raise_counters(self, paths: Sequence[str]) -> None:
         """Make the counters of these paths as high as their highest entry ids."""

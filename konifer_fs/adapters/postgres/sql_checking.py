@@ -14,7 +14,7 @@ def _variants(condition: str) -> str:
     return f"""
 SELECT v.object_store_bucket AS bucket, v.object_store_key AS key,
        CASE WHEN v.uploaded_at IS NOT NULL THEN v.id END AS variant, v.original_variant AS is_original,
-       CASE WHEN v.original_variant THEN n.size ELSE s.size END AS size,
+       coalesce(CASE WHEN v.original_variant THEN n.size END, s.size) AS size,
        CASE WHEN v.original_variant THEN n.sha256 ELSE s.sha256 END AS sha256,
        v.created_at, a.path::text AS path, a.entry_id, n.name
   FROM asset_variant v
@@ -33,6 +33,20 @@ UNION ALL
 SELECT bucket, key, NULL, false, NULL, NULL, created_at, NULL, NULL, NULL
 {_OUTBOX} WHERE bucket = %(bucket)s AND key IS NOT NULL) r
  ORDER BY key COLLATE "C"
+"""
+
+# Those of which no size is known.
+UNSIZED: Final = f"""
+SELECT * FROM ({_variants("v.object_store_bucket = %(bucket)s AND v.uploaded_at IS NOT NULL")}) r
+ WHERE size IS NULL ORDER BY key COLLATE "C"
+"""
+
+COUNT_UNSIZED: Final = """
+SELECT count(*)
+  FROM asset_variant v
+  LEFT JOIN konifer_fs.node n ON n.asset_id = v.asset_id AND v.original_variant
+  LEFT JOIN konifer_fs.variant s ON s.id = v.id
+ WHERE v.uploaded_at IS NOT NULL AND n.size IS NULL AND s.size IS NULL
 """
 
 COUNT: Final = "SELECT (SELECT count(*) FROM asset_variant) + (SELECT count(*) FROM outbox)"
@@ -98,11 +112,13 @@ UPDATE konifer_fs.node n SET parent = NULL, name = NULL FROM dead WHERE n.id = d
 
 _SAME: Final = "FROM asset_variant WHERE id = %(variant)s AND object_store_key = %(key)s"
 
-CORRECT_ORIGINAL: Final = f"""
-UPDATE konifer_fs.node SET size = %(size)s
- WHERE asset_id = (SELECT asset_id {_SAME} AND original_variant) AND size = %(before)s
-"""
-
-CORRECT_VARIANT: Final = f"""
-UPDATE konifer_fs.variant SET size = %(size)s WHERE id = (SELECT id {_SAME}) AND size = %(before)s
+# The size is in one of the two.
+CORRECT_SIZE: Final = f"""
+WITH
+ node AS (
+  UPDATE konifer_fs.node SET size = %(size)s
+   WHERE asset_id = (SELECT asset_id {_SAME} AND original_variant) AND size = %(before)s RETURNING id),
+ variant AS (
+  UPDATE konifer_fs.variant SET size = %(size)s WHERE id = (SELECT id {_SAME}) AND size = %(before)s RETURNING id)
+SELECT FROM node UNION ALL SELECT FROM variant
 """

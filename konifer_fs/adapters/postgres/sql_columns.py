@@ -7,13 +7,15 @@ columns of `NODE`; the columns of `ENTRY`; a symlink's target; and what a statem
 from typing import Final
 
 NODE: Final = "n.id, n.mode, n.uid, n.gid, n.mtime, n.ctime"
-ENTRY: Final = "a.id, a.entry_id, v.format, n.size, v.bucket, v.key, a.created_at, a.modified_at"
+# Looked for only where no node tells.
+_SIZE: Final = "coalesce(n.size, (SELECT size FROM konifer_fs.variant WHERE id = v.id))"
+ENTRY: Final = f"a.id, a.entry_id, v.format, {_SIZE}, v.bucket, v.key, a.created_at, a.modified_at"
 NO_ENTRY: Final = (
     "NULL::uuid, NULL::bigint, NULL::text, NULL::bigint, NULL::text, NULL::text, NULL::timestamp, NULL::timestamp"
 )
 NODE_OF_ASSET: Final = "LEFT JOIN LATERAL (SELECT * FROM konifer_fs.node WHERE asset_id = a.id LIMIT 1) n ON true"
 ORIGINAL: Final = """LEFT JOIN LATERAL (
-    SELECT attributes->>'format' AS format, object_store_bucket AS bucket, object_store_key AS key
+    SELECT id, attributes->>'format' AS format, object_store_bucket AS bucket, object_store_key AS key
       FROM asset_variant WHERE asset_id = a.id AND original_variant LIMIT 1) v ON true"""
 # A whole row: `d` is the directory by which the entry is named.
 ENTRY_WITH_PATH: Final = f"'f', CASE WHEN d.path = a.path THEN n.name END, {NODE}, {ENTRY}, NULL::text, a.path::text"

@@ -171,10 +171,14 @@ SELECT sum(files + nlevel(path) - greatest(nlevel(%(p)s::ltree),
 """
 
 BYTES_BELOW: Final = f"""
-SELECT sum(n.size), count(*) FILTER (WHERE n.size IS NULL)
-  FROM asset_tree a
-  LEFT JOIN LATERAL (SELECT size FROM konifer_fs.node WHERE asset_id = a.id LIMIT 1) n ON true
- WHERE {_BELOW} AND is_ready
+SELECT sum(size), count(*) FILTER (WHERE size IS NULL)
+  FROM (
+  SELECT coalesce(
+           (SELECT size FROM konifer_fs.node WHERE asset_id = a.id),
+           (SELECT s.size FROM asset_variant v JOIN konifer_fs.variant s ON s.id = v.id
+             WHERE v.asset_id = a.id AND v.original_variant)) AS size
+    FROM asset_tree a
+   WHERE {_BELOW} AND is_ready) e
 """
 
 # Waits for whoever is changing what lies in a directory.

@@ -24,6 +24,7 @@ from konifer_fs.adapters.postgres import (
     recording,
     removing,
     selecting,
+    sizing,
     variants,
 )
 from konifer_fs.adapters.postgres.answering import (
@@ -200,6 +201,10 @@ class PostgresStore:
                 if recorded is None:
                     raise
                 return recorded
+
+    def record_sizes(self, found: Sequence[tuple[Entry, int]]) -> None:
+        """Record sizes of entries' objects that Konifer stored."""
+        self._settle(sizing.record_original_sizes, found)
 
     def find_asset(self, asset_id: UUID) -> Entry | None:
         """Give the entry of an asset."""

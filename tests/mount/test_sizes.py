@@ -1,0 +1,86 @@
+"""Sizes of what Konifer stored, which keeps none: asked for once, and recorded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from konifer_fs.domain.variant import ObjectRef
+from tests.mount.elsewhere import PICTURE, Row, add_entry, query, rows_below, wait_until
+from tests.mount.mounting import Mount, MountFactory
+from tests.servers import S3Server
+
+SIZES = pytest.mark.semantics("Sizes that Konifer does not keep")
+COUNT = 30
+
+
+def add_entries(mount: Mount, bucket: str, store: S3Server, source: Path) -> Sequence[Row]:
+    """Store entries in an S3 store as Konifer's HTTP service does, all but the last: its object is missing."""
+    for _ in range(COUNT):
+        add_entry(mount, "root.a", None)
+    query(mount, "UPDATE asset_variant SET object_store_bucket = %s RETURNING 1", bucket)
+    rows = rows_below(mount, mount.path)
+    objects = store.make_store()
+    for row in rows[:-1]:
+        source.write_bytes(bytes(size_of(row)))
+        objects.put(ObjectRef(bucket, row.key), source, "image/jpeg")
+    objects.close()
+    return rows
+
+
+def size_of(row: Row) -> int:
+    return 0 if row.entry_id == COUNT - 1 else 100 + row.entry_id
+
+
+def recorded(mount: Mount) -> dict[UUID, int]:
+    """Give the sizes that the database has, by asset."""
+    statement = "SELECT v.asset_id, s.size FROM konifer_fs.variant s JOIN asset_variant v ON v.id = s.id"
+    return dict(query(mount, statement))
+
+
+def shown(mount: Mount, rows: Sequence[Row]) -> dict[int, int]:
+    return {row.entry_id: (mount.path / "a" / f"{row.entry_id}.jpeg").stat().st_size for row in rows}
+
+
+@pytest.fixture
+def rows(mounted: MountFactory, s3_server: dict[str, S3Server], tmp_path: Path) -> Sequence[Row]:
+    mount = mounted("rclone")
+    bucket = (tmp_path / "bucket-of-rclone").read_text()
+    return add_entries(mount, bucket, s3_server["rclone"], tmp_path / "source")
+
+
+@SIZES
+def test_a_listing_records_the_sizes_that_it_shows(mounted: MountFactory, rows: Sequence[Row]) -> None:
+    reading, writing = mounted("rclone", options="ro"), mounted("rclone")
+    expected = {row.entry_id: size_of(row) for row in rows}
+    assert shown(reading, rows) == expected
+    assert recorded(reading) == {}
+    assert len(list((writing.path / "a").iterdir())) == COUNT
+    assert recorded(writing) == {row.asset_id: size_of(row) for row in rows[:-1]}
+    assert shown(writing, rows) == expected
+    # Nobody changes the size of an object: so it is seen that this mount asks for what was recorded.
+    query(writing, "UPDATE konifer_fs.variant SET size = 7 RETURNING 1")
+    later = mounted("rclone")
+    assert shown(later, rows[:-1]) == dict.fromkeys(list(expected)[:-1], 7)
+
+
+@SIZES
+def test_all_sizes_are_recorded_by_one_command(mounted: MountFactory, rows: Sequence[Row]) -> None:
+    mount = mounted("rclone")
+    (mount.path / "ours.jpg").write_bytes(PICTURE)
+    assert "29 sizes recorded, 1 objects are missing (konifer-fs fsck)\n" in mount.run("index", "-c", mount.config_file)
+    assert recorded(mount) == {row.asset_id: size_of(row) for row in rows[:-1]}
+    assert "0 sizes recorded, 1 objects are missing (konifer-fs fsck)\n" in mount.run("index", "-c", mount.config_file)
+    assert shown(mount, rows) == {row.entry_id: size_of(row) for row in rows}
+
+
+@SIZES
+def test_what_was_recorded_goes_with_its_entry(mounted: MountFactory, rows: Sequence[Row]) -> None:
+    mount = mounted("rclone")
+    names = [mount.path / "a" / f"{row.entry_id}.jpeg" for row in rows]
+    names[0].stat()
+    assert recorded(mount) == {rows[0].asset_id: size_of(rows[0])}
+    names[0].unlink()
+    assert recorded(mount) == {}
+    wait_until(lambda: not names[0].exists())
