@@ -38,7 +38,7 @@ class Shadows:
                 return existing
             current = self._metadata.refresh(entry)
             if isinstance(current, Entry):
-                entry = replace(entry, path=current.path, name=current.name)
+                entry = replace(entry, path=current.path, name=current.name, ownership=current.ownership)
                 directory = self._metadata.make_directories(entry.path)
                 draft = self._add(entry, directory, self._name(directory, entry), copy=copy)
                 if self._metadata.refresh(entry) is None:  # Who removed it meanwhile may have seen no draft yet.

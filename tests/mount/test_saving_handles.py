@@ -257,6 +257,29 @@ def test_writing_to_what_was_renamed_changes_it_where_it_is(shared_mount: Mount,
     assert [path.name for path in place.iterdir()] == ["directory"]
 
 
+@pytest.mark.semantics("What is written through a handle on a file that was removed")
+def test_what_was_set_since_it_was_opened_stays_when_it_is_written_to(
+    shared_mount: Mount, place: Path, photo: Path, second_mount: Mount
+) -> None:
+    photo.write_bytes(jpeg())
+    elsewhere = second_mount.path / place.name / photo.name
+    eventually(elsewhere.exists, expected=True)
+    for name in (photo, elsewhere):
+        with opened(photo) as writing:
+            name.chmod(0o600)
+            os.chown(name, 7, 8)
+            os.setxattr(name, "user.xdg.comment", str(name).encode())
+            os.pwrite(writing, b"x", len(jpeg()))
+            kept = os.fstat(writing)
+            assert (kept.st_mode & 0o7777, kept.st_uid, kept.st_gid) == (0o600, 7, 8)
+        kept = photo.stat()
+        assert (kept.st_mode & 0o7777, kept.st_uid, kept.st_gid) == (0o600, 7, 8)
+        assert os.getxattr(photo, "user.xdg.comment") == str(name).encode()
+        photo.chmod(0o644)
+        os.chown(photo, 0, 0)
+    tell(shared_mount, place, {"photo.jpg": jpeg() + b"x"})
+
+
 def test_a_draft_that_is_removed_can_still_be_written(shared_mount: Mount, place: Path, photo: Path) -> None:
     with opened(photo) as writing:
         write_all(writing, jpeg(1))
