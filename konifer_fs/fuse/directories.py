@@ -39,7 +39,7 @@ class OpenDirectory:
         self.inode = inode
         self._listing: AnyListing | None = None
         self._recording: _Recording | None = None
-        self._mark = session.coherence.mark()
+        self._mark = self._asked = session.coherence.mark()
 
     async def reply(self, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """Give the kernel the names after place `start_id`, as many as it takes; reading from the start reads anew."""
@@ -71,9 +71,9 @@ class OpenDirectory:
     async def _rows(self, listing: AnyListing, place: int) -> Sequence[Row]:
         rows = listing.at_hand(place)
         if rows is None:
-            mark = self._session.coherence.mark()
+            before, self._asked = self._asked, self._session.coherence.mark()
             rows = await self._session.offload.ask(listing.read, place)
-            self._mark = mark
+            self._mark = before if listing.read_at < self._asked.at else self._asked
             self._record(place, rows)
         return rows
 

@@ -1,12 +1,14 @@
 """One reading of a directory: a row keeps its place, whatever comes and goes, for as long as the directory is open.
 
-Only the page being read is held whole. Of what came before, the names are kept, and looked up again when somebody
-seeks back.
+Only the page being read is held whole, and the one after it. Of what came before, the names are kept, and looked up
+again when somebody seeks back.
 """
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from konifer_fs.domain.errors import MovedOn, NoSuchName
 from konifer_fs.vfs.nodes import AnyDirectory, Node
@@ -14,6 +16,9 @@ from konifer_fs.vfs.stat import Stat
 from konifer_fs.vfs.tree import Tree
 
 _LOOKED_UP_AT_ONCE: Final = 200
+_LARGE: Final = 1000
+
+Page: TypeAlias = Sequence[tuple[str, Node]]
 
 
 class Row(NamedTuple):
@@ -44,15 +49,20 @@ class AnyListing(Protocol):
 
 
 class Listing:
-    """Reads a directory in `pages`; the place of a row is its number."""
+    """Reads a directory in `pages`; the place of a row is its number.
 
-    def __init__(self, tree: Tree, directory: AnyDirectory, pages: Iterator[Sequence[tuple[str, Node]]]) -> None:
+    After a large page the following one is read while this one is used: the database works meanwhile.
+    """
+
+    def __init__(self, tree: Tree, directory: AnyDirectory, pages: Iterator[Page]) -> None:
         self._tree = tree
         self._directory = directory
         self._pages = pages
         self._names: list[str] = []
         self._page: Sequence[Row] = ()
         self._complete = False
+        self._reader: ThreadPoolExecutor | None = None
+        self._following: Future[tuple[Page | None, float]] | None = None
         self.read_at = time.monotonic()
 
     def at_hand(self, index: int) -> Sequence[Row] | None:
@@ -74,17 +84,26 @@ class Listing:
         return rows
 
     def _read_page(self) -> None:
-        self.read_at = time.monotonic()
-        children = next(self._pages, None)
+        children, self.read_at = self._next_page() if self._following is None else self._following.result()
+        self._following = None
         if children is None:
             self._complete = True
+            self._reader = None
             return
+        if len(children) >= _LARGE:
+            self._reader = self._reader or ThreadPoolExecutor(1)
+            self._following = self._reader.submit(copy_context().run, self._next_page)
         start = len(self._names)
         stats = self._tree.stat_all([node for _, node in children])
         named = enumerate(zip(children, stats, strict=True), start + 1)
         page = [Row(name, node, shown, after) for after, ((name, node), shown) in named]
         self._names += [row.name for row in page]
         self._page = page or self._page
+
+    def _next_page(self) -> tuple[Page | None, float]:
+        """Read on, and tell when that was asked for."""
+        asked_at = time.monotonic()
+        return next(self._pages, None), asked_at
 
     def _look_up(self, indexes: range) -> Sequence[Row]:
         self.read_at = time.monotonic()

@@ -33,6 +33,8 @@ VALUES: Mapping[str, Any] = {
     "numbers": [0, 1],
     "places": [1, 2],
     "name": "n0",
+    "least": "0",
+    "most": "9",
     "entry": 1,
     "entries": True,
     "last": None,

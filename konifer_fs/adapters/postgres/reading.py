@@ -23,6 +23,8 @@ from konifer_fs.domain.variant import Fingerprint
 from konifer_fs.ports import AssetFacts, BytesBelow, NewEntry
 
 PAGE: Final = 2000
+# So many names are looked for at once, without asking first whether any can be there.
+_FEW: Final = 10
 _DEFAULT_NAME: Final = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9a-f-]{36})?(\.[a-z]+)?")
 _BY_DEFAULT_NAME: Final = 11
 
@@ -96,11 +98,21 @@ def list_page(connection: Connection, parent: Directory, after: Cursor, page: in
 
 def find_taken(connection: Connection, parent: Directory, names: Sequence[str]) -> frozenset[str]:
     """Give those of `names` that are names of named files, symlinks or directories of `parent`."""
+    place = {"id": parent.id, "p": parent.path.ltree}
+    if len(names) > _FEW:
+        bounds = {"least": min(names), "most": max(names)}
+        row = connection.execute(sql_read.MAY_BE_TAKEN, {**place, **bounds}).fetchone()
+        if row == (False,):
+            return frozenset()
     spelled = [(name, parent.path.child(label).ltree) for name in names for label in candidate_labels(name)]
-    place = {"id": parent.id, "p": parent.path.ltree, "names": list(names)}
     found = connection.execute(
         sql_read.TAKEN_NAMES,
-        {**place, "spellings": [name for name, _ in spelled], "paths": [path for _, path in spelled]},
+        {
+            **place,
+            "names": list(names),
+            "spellings": [name for name, _ in spelled],
+            "paths": [path for _, path in spelled],
+        },
     )
     return frozenset(name for (name,) in found)
 

@@ -92,6 +92,18 @@ SELECT 'l', n.name, {NODE}, {NO_ENTRY}, n.target FROM symlinks n
 LIMIT %(page)s
 """
 
+# Whether there is anything that could have one of the names from `least` to `most`.
+MAY_BE_TAKEN: Final = """
+SELECT coalesce(
+  (SELECT true FROM asset_tree
+    WHERE path > %(p)s::ltree AND path < konifer_fs.after(%(p)s::ltree) AND is_ready ORDER BY asset_tree.path LIMIT 1),
+  (SELECT true FROM konifer_fs.node
+    WHERE path > %(p)s::ltree AND path < konifer_fs.after(%(p)s::ltree) ORDER BY node.path LIMIT 1),
+  (SELECT true FROM konifer_fs.node
+    WHERE parent = %(id)s AND name >= %(least)s AND name <= %(most)s AND path IS NULL ORDER BY name LIMIT 1),
+  false)
+"""
+
 TAKEN_NAMES: Final = f"""
 SELECT n.name
   FROM unnest(%(names)s::text[]) wanted (name)
