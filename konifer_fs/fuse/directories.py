@@ -70,10 +70,12 @@ class OpenDirectory:
 
     async def _rows(self, listing: AnyListing, place: int) -> Sequence[Row]:
         rows = listing.at_hand(place)
+        was_asked = rows is None
         if rows is None:
             before, self._asked = self._asked, self._session.coherence.mark()
             rows = await self._session.offload.ask(listing.read, place)
             self._mark = before if listing.read_at < self._asked.at else self._asked
+        if was_asked or not rows:
             self._record(place, rows)
         return rows
 

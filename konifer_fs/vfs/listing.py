@@ -62,7 +62,7 @@ class Listing:
         self._page: Sequence[Row] = ()
         self._complete = False
         self._reader: ThreadPoolExecutor | None = None
-        self._following: Future[tuple[Page | None, float]] | None = None
+        self._following: Future[tuple[Page, float]] | None = None
         self.read_at = time.monotonic()
 
     def at_hand(self, index: int) -> Sequence[Row] | None:
@@ -85,12 +85,9 @@ class Listing:
 
     def _read_page(self) -> None:
         children, self.read_at = self._next_page() if self._following is None else self._following.result()
-        self._following = None
-        if children is None:
-            self._complete = True
-            self._reader = None
-            return
-        if len(children) >= _LARGE:
+        if len(children) < _LARGE:
+            self._complete, self._reader, self._following = True, None, None
+        else:
             self._reader = self._reader or ThreadPoolExecutor(1)
             self._following = self._reader.submit(copy_context().run, self._next_page)
         start = len(self._names)
@@ -100,10 +97,13 @@ class Listing:
         self._names += [row.name for row in page]
         self._page = page or self._page
 
-    def _next_page(self) -> tuple[Page | None, float]:
-        """Read on, and tell when that was asked for."""
+    def _next_page(self) -> tuple[Page, float]:
+        """Read on, up to a large page unless it is the last one, and tell when that was asked for."""
         asked_at = time.monotonic()
-        return next(self._pages, None), asked_at
+        page: list[tuple[str, Node]] = []
+        while len(page) < _LARGE and (more := next(self._pages, None)) is not None:
+            page += more
+        return page, asked_at
 
     def _look_up(self, indexes: range) -> Sequence[Row]:
         self.read_at = time.monotonic()

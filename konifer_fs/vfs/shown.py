@@ -1,15 +1,19 @@
 """Under which names nodes are shown, and where they are seen from the mount's root."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Final
 
 from konifer_fs.domain.node import Directory, Entry, Symlink
-from konifer_fs.domain.path import AssetPath, decode_label
+from konifer_fs.domain.path import AssetPath, candidate_labels, decode_label
 from konifer_fs.ports import MetadataStore
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.names import shown_label, spelling_in_the_way
 from konifer_fs.vfs.nodes import RealNode
 
 StoredNode = Directory | Entry | Symlink
+
+_SMALL: Final = 1000
 
 
 class ShownNames:
@@ -18,11 +22,21 @@ class ShownNames:
     def __init__(self, metadata: MetadataStore) -> None:
         self._metadata = metadata
 
-    def name_page(self, directory: Directory, page: Sequence[StoredNode]) -> list[tuple[str, StoredNode]]:
-        """Give the nodes of a directory with their names."""
-        defaults = [node.default_name for node in page if isinstance(node, Entry) and node.name is None]
-        taken = self._metadata.find_taken(directory, defaults) if defaults else frozenset()
-        return [(self._name(node, taken), node) for node in page]
+    def name_children(
+        self, directory: Directory, pages: Iterator[Sequence[StoredNode]]
+    ) -> Iterator[list[tuple[str, StoredNode]]]:
+        """Give all nodes of a directory with their names, page by page."""
+        first = next(pages, ())
+        # After a small page there is seldom another, and then there is nothing to ask for.
+        second = next(pages, None) if len(first) < _SMALL else ()
+        if second is None:
+            taken = _find_taken(first)
+            yield [(self._name(node, taken), node) for node in first]
+            return
+        for page in chain([first, second], pages):
+            defaults = [entry.default_name for entry in _unnamed(page)]
+            taken = self._metadata.find_taken(directory, defaults) if defaults else frozenset()
+            yield [(self._name(node, taken), node) for node in page]
 
     def _name(self, node: StoredNode, taken: frozenset[str]) -> str:
         if isinstance(node, Directory):
@@ -36,6 +50,19 @@ class ShownNames:
         spelling = spelling_in_the_way(path.label)
         in_the_way = spelling and self._metadata.find_directory(path.parent.child(spelling))
         return shown_label(path.label, spelling_taken=bool(in_the_way))
+
+
+def _unnamed(nodes: Sequence[StoredNode]) -> Iterator[Entry]:
+    return (node for node in nodes if isinstance(node, Entry) and node.name is None)
+
+
+def _find_taken(whole: Sequence[StoredNode]) -> frozenset[str]:
+    """Give the default names that something else has, of all nodes that a directory has."""
+    names = {node.name for node in whole if not isinstance(node, Directory)}
+    labels = {node.path.label for node in whole if isinstance(node, Directory)}
+    defaults = {entry.default_name for entry in _unnamed(whole)}
+    of_directories = {name for name in defaults if labels and not labels.isdisjoint(candidate_labels(name))}
+    return frozenset(defaults & names | of_directories)
 
 
 def spell_labels(labels: Sequence[str]) -> list[str]:

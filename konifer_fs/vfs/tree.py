@@ -130,9 +130,8 @@ class Tree:
 
     def _list_real(self, directory: Directory) -> Iterator[Sequence[tuple[str, Node]]]:
         drafts = {draft.name or "": draft for draft in self._drafts.list_in(directory)}
-        for page in self._metadata.list_children(directory):
-            named = self._shown.name_page(directory, page)
-            yield [(name, node) for name, node in named if name not in drafts]
+        for page in self._shown.name_children(directory, self._metadata.list_children(directory)):
+            yield [(name, node) for name, node in page if name not in drafts]
         yield list(drafts.items())
 
     def stat_all(self, nodes: Sequence[Node]) -> Sequence[Stat]:

@@ -90,8 +90,8 @@ class Thumbnails:
         return known.names
 
     def _read(self, directory: Directory) -> Iterator[tuple[str, str]]:
-        for page in self.metadata.list_children(directory):
-            for name, node in self.shown.name_page(directory, page):
+        for page in self.shown.name_children(directory, self.metadata.list_children(directory)):
+            for name, node in page:
                 if isinstance(node, Entry):
                     yield from ((digest, name) for digest in shared_digests(name))
 
