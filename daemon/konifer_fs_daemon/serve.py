@@ -24,6 +24,7 @@ from konifer_fs_daemon.control import serve_control
 from konifer_fs_daemon.draining import Drained, drain
 from konifer_fs_daemon.hearing import hear_changes
 from konifer_fs_daemon.kernel import ask_for_more, mounted
+from konifer_fs_daemon.metrics import telling_figures
 from konifer_fs_daemon.mountpoint import MountRefused, find_connection, make_ready
 from konifer_fs_daemon.replies import replies
 from konifer_fs_daemon.runtime import make_runtime_directory
@@ -64,6 +65,7 @@ def serve(request: "MountRequest", readiness: "Readiness", guardian: "Guardian")
             read_only=options.read_only,
             show_virtual=options.show_virtual,
         ) as wired,
+        telling_figures(request.config.filesystem.metrics_address, wired.filesystem.reports),
         mounted(wired.operations, request.mountpoint, options),
         interrupting_reads(),
     ):

@@ -154,6 +154,14 @@ def web_address(value: object) -> str:
     raise ValueError(f"must begin with http:// or https://, not {shown(value)}")
 
 
+def listening_address(value: object) -> tuple[str, int]:
+    """Read where to listen, as `127.0.0.1:9464` or `[::1]:9464`."""
+    host, separator, port = text(value).rpartition(":")
+    if not separator or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"must be a host and a port, as 127.0.0.1:9464, not {shown(value)}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 def bucket(value: object) -> str:
     """A bucket's name, by the rules that Konifer enforces."""
     if (

@@ -59,6 +59,7 @@ BLOCKS: Final[Mapping[str, Mapping[str, Conversion]]] = {
         "capacity": convert.size,
         "deadline": convert.positive_duration,
         "drain": convert.duration,
+        "metrics-address": convert.listening_address,
     },
     "filesystem.image": {
         "timeout": convert.positive_duration,

@@ -97,6 +97,7 @@ class FilesystemSettings:
     `spool_dir` and `cache_dir` None are `spool` and `cache` in the data directory (in the temporary one of an in-memory
     mount); `uid` and `gid` None are the mounting user's; `capacity` is what `statfs` tells, None where the store or
     1 PiB does. `deadline` is counted from the last progress, `drain` is how long an unmount waits for pending drafts.
+    `metrics_address` is where Prometheus may ask over HTTP, None where it may not.
     """
 
     spool_dir: Path | None = None
@@ -113,6 +114,7 @@ class FilesystemSettings:
     capacity: int | None = None
     deadline: float = 30.0
     drain: float = 30.0
+    metrics_address: tuple[str, int] | None = None
     image: ImageSettings = field(default_factory=ImageSettings)
 
 

@@ -7,6 +7,7 @@ import errno
 import functools
 import inspect
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
@@ -80,17 +81,18 @@ def replies(
 
     @functools.wraps(handler)
     async def replying(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        began = time.perf_counter()
         try:
             reply = await handler(self, *args, **kwargs)
         except pyfuse3.FUSEError as error:
-            self.observer.failed(operation, error.errno)
+            self.observer.failed(operation, error.errno, time.perf_counter() - began)
             raise
         except Exception as error:
             number, reason = _explain(operation, error)
-            self.observer.failed(operation, number)
+            self.observer.failed(operation, number, time.perf_counter() - began)
             self.observer.explain(operation, number, reason, signature.bind(self, *args, **kwargs).arguments)
             raise pyfuse3.FUSEError(number) from error
-        self.observer.answered(operation)
+        self.observer.answered(operation, time.perf_counter() - began)
         return reply
 
     return replying

@@ -33,13 +33,13 @@ class Observer:
         self._opened = opened
         self._journal = session.fs.journal
 
-    def answered(self, operation: str) -> None:
+    def answered(self, operation: str, seconds: float) -> None:
         """Note that an operation was done."""
-        self._journal.count(operation, _OK)
+        self._journal.count(operation, _OK, seconds)
 
-    def failed(self, operation: str, number: int) -> None:
+    def failed(self, operation: str, number: int, seconds: float) -> None:
         """Note that an operation ended with an errno."""
-        self._journal.count(operation, _NAMES_OF_ERRNOS.get(number, str(number)))
+        self._journal.count(operation, _NAMES_OF_ERRNOS.get(number, str(number)), seconds)
 
     def explain(self, operation: str, number: int, reason: str, arguments: Mapping[str, Any]) -> None:
         """Keep what failed and why, unless it was an answer."""

@@ -1,7 +1,6 @@
 """The mounted tree in one piece: what `fuse` and the daemon are given."""
 
 import logging
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,6 +88,9 @@ class FileSystem:
             accesses=self._accesses,
         )
         self.journal: Final = Journal()
+        self.reports: Final = Reports(
+            journal=self.journal, drafts=self._drafts, spool=spool, count_renderings=lambda: self.renderings
+        )
         shown = ShownNames(metadata)
         selectors = Selectors(
             Sources(
@@ -97,7 +99,7 @@ class FileSystem:
                 defaults=settings.defaults,
                 spool=spool,
                 root=root,
-                reports=self._reports,
+                reports={"stats": self.reports.write_stats, "errors": self.reports.write_errors},
                 show_virtual=settings.show_virtual,
             )
         )
@@ -122,14 +124,6 @@ class FileSystem:
         self.moves: Final = Moves(metadata, self.tree, self.files, self._drafts, self._commits, spool)
         self.xattrs: Final = Xattrs(metadata, self._commits)
         self._evictions = Evictions(self.tree, metadata, self._contents)
-
-    @property
-    def _reports(self) -> Mapping[str, Callable[[], bytes]]:
-        """What is in the `-` of the root alone."""
-        reports = Reports(
-            journal=self.journal, drafts=self._drafts, spool=self._spool, count_renderings=lambda: self.renderings
-        )
-        return {"stats": reports.write_stats, "errors": reports.write_errors}
 
     def list_directory(self, directory: AnyDirectory) -> AnyListing:
         """Begin to read a directory."""

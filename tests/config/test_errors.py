@@ -17,6 +17,7 @@ UNLISTED = "which is not in variant-profiles"
 UNFOUND = "is neither a key of the file nor in the environment, or refers to itself"
 BUCKET = "must be a bucket's name (3 to 63 of a-z, 0-9 and inner hyphens, and none of the names that S3 reserves), not"
 SIZE = "must be a size such as 512 MiB, or a number of bytes, not"
+HOST = "must be a host and a port, as 127.0.0.1:9464, not"
 DURATION = "must be a duration with its unit such as 30s or 1h30m, not"
 
 SENTENCES = [
@@ -73,6 +74,14 @@ SENTENCES = [
     ("filesystem.spool-max-bytes = -1", f"filesystem.spool-max-bytes {SIZE} '-1'"),
     ("filesystem.deadline = 30", f"filesystem.deadline {DURATION} '30'"),
     ("filesystem.deadline = 0s", "filesystem.deadline must be longer than nothing, not '0s'"),
+    (
+        "filesystem.metrics-address = 9464",
+        f"filesystem.metrics-address {HOST} '9464'",
+    ),
+    (
+        'filesystem.metrics-address = ":9464"',
+        f"filesystem.metrics-address {HOST} ':9464'",
+    ),
     ("filesystem.drain = 5 months", f"filesystem.drain {DURATION} '5 months'"),
     ("filesystem.drain = 1h and 5m", f"filesystem.drain {DURATION} '1h and 5m'"),
     ("filesystem.image.timeout = {}", f"filesystem.image.timeout {DURATION} a block"),

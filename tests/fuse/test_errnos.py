@@ -30,7 +30,8 @@ class Told(Observer):
         self.outcomes: list[tuple[str, int]] = []
         self.explained: list[tuple[str, int, str]] = []
 
-    def failed(self, operation: str, number: int) -> None:
+    def failed(self, operation: str, number: int, seconds: float) -> None:
+        assert seconds >= 0
         self.outcomes.append((operation, number))
 
     def explain(self, operation: str, number: int, reason: str, arguments: Mapping[str, Any]) -> None:

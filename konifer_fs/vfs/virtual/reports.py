@@ -4,13 +4,16 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
+from time import time_ns
 from typing import TYPE_CHECKING, Final
 
 from konifer_fs.spool import Spool
 from konifer_fs.vfs.drafts import Drafts, DraftState
-from konifer_fs.vfs.journal import Failure, Journal
+from konifer_fs.vfs.journal import BOUNDS, Failure, Journal
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -28,16 +31,22 @@ class Reports:
     def write_stats(self) -> bytes:
         """Give the figures in Prometheus' text format."""
         # It takes 0.1 s, which nobody else need pay.
-        from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+        from prometheus_client import generate_latest
+
+        return generate_latest(self.make_registry())
+
+    def make_registry(self) -> "CollectorRegistry":
+        """Give what Prometheus' library collects the figures from."""
+        from prometheus_client import CollectorRegistry, ProcessCollector
 
         registry = CollectorRegistry()
         registry.register(self)
         ProcessCollector(registry=registry)
-        return generate_latest(registry)
+        return registry
 
     def collect(self) -> "Iterator[Metric]":
         """Give the figures, as a collector of prometheus_client does."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
         operations = CounterMetricFamily(
             "konifer_fs_operations", "Operations that the kernel asked for.", labels=["operation", "errno"]
@@ -45,6 +54,13 @@ class Reports:
         for (operation, outcome), count in sorted(self.journal.counts.items()):
             operations.add_metric([operation, outcome], count)
         yield operations
+        durations = HistogramMetricFamily(
+            "konifer_fs_operation_seconds", "How long operations took.", labels=["operation"]
+        )
+        for operation, found in sorted(self.journal.durations.items()):
+            up_to = zip([*map(str, BOUNDS), "+Inf"], accumulate(found.counts), strict=True)
+            durations.add_metric([operation], list(up_to), found.sum)
+        yield durations
         yield CounterMetricFamily(
             "konifer_fs_renderings", "Variants that were rendered.", value=self.count_renderings()
         )
@@ -53,6 +69,12 @@ class Reports:
         for state in DraftState:
             drafts.add_metric([state.value], counts[state])
         yield drafts
+        pending = [draft.since_ns for draft in self.drafts.list_all() if draft.state is DraftState.PENDING]
+        yield GaugeMetricFamily(
+            "konifer_fs_oldest_pending_seconds",
+            "How long ago the oldest draft that is to be stored was begun; 0 when there is none.",
+            value=max(0.0, (time_ns() - min(pending, default=time_ns())) / 1e9),
+        )
         used = GaugeMetricFamily("konifer_fs_spool_bytes", "What is in the spool.", labels=["kind"])
         most = GaugeMetricFamily("konifer_fs_spool_max_bytes", "What the spool may hold.", labels=["kind"])
         for kind, allowance in (("drafts", self.spool.drafts), ("local", self.spool.local)):
