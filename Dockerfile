@@ -3,6 +3,8 @@
 #   docker build -t konifer-fs .
 #   docker run --rm --device /dev/fuse --cap-add SYS_ADMIN --security-opt apparmor=unconfined \
 #     -v konifer-fs:/data --mount type=bind,source=/srv/pictures,target=/mnt,bind-propagation=rshared konifer-fs
+#
+# compose.yaml has it with a PostgreSQL and an S3 store of their own.
 FROM debian:bookworm-slim AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends \
     gcc libc6-dev libfuse3-dev pkg-config python3-dev python3-venv
@@ -12,11 +14,12 @@ COPY daemon /src/daemon
 RUN python3 -m venv /opt/konifer-fs && /opt/konifer-fs/bin/pip install --no-cache-dir /src
 
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates fuse3 python3 \
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates fuse3 python3 tini \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/konifer-fs /opt/konifer-fs
 ENV PATH=/opt/konifer-fs/bin:$PATH
 VOLUME /data
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["konifer-fs"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=2m CMD ["konifer-fs", "status", "/mnt"]
+ENTRYPOINT ["tini", "--", "konifer-fs"]
 CMD ["mount", "--foreground", "--data-dir", "/data", "-o", "allow_other", "/mnt"]
