@@ -1,7 +1,8 @@
-"""The daemon's log: one `key=value` line an event, to stderr or to a bounded file.
+"""The daemon's log: one line an event, of `key=value` or JSON, to stderr or to a bounded file.
 
-What a line says is up to who logs it; secrets are kept out there (settings hide them from `repr`), and what looks
-like one in a library's message is blanked here.
+To systemd's journal each line begins with its priority, as sd-daemon(3) spells it. What a line says is up to who logs
+it; secrets are kept out there (settings hide them from `repr`), and what looks like one in a library's message is
+blanked here.
 """
 
 import json
@@ -14,6 +15,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
+from konifer_fs.config import LogFormat
+
 MAX_BYTES: Final = 5 * 1024 * 1024
 _KEPT: Final = 2
 _PLAIN: Final = re.compile(r"[\w./:@+-]+")
@@ -22,11 +25,21 @@ _SECRET: Final = re.compile(
     r"(\"[^\"]*\"|'[^']*'|[^\s,;&]+)"
 )
 _USERINFO: Final = re.compile(r"(://[^\s:/@]*:)[^\s@/]+(@)")
+_INFORMATIONAL: Final = 6
+_PRIORITIES: Final = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.DEBUG: 7}
 _QUIET: Final = ("psycopg", "psycopg.pool", "botocore", "boto3", "s3transfer", "urllib3", "PIL")
 
 
-class KeyValueFormatter(logging.Formatter):
-    """Spells a record as `time=… level=… logger=… message="…"`, with `error="…"` and `trace="…"` for exceptions."""
+class LineFormatter(logging.Formatter):
+    """Spells a record in one line: `time=… level=… logger=… message="…"`, or as JSON.
+
+    It has an `error` and a `trace` for an exception.
+    """
+
+    def __init__(self, log_format: LogFormat, *, with_priority: bool = False) -> None:
+        super().__init__()
+        self._format = log_format
+        self._with_priority = with_priority
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the line."""
@@ -40,7 +53,12 @@ class KeyValueFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1]:
             fields["error"] = repr(record.exc_info[1])
             fields["trace"] = self.formatException(record.exc_info)
-        return " ".join(f"{key}={_quoted(without_secrets(value))}" for key, value in fields.items())
+        told = {key: without_secrets(value) for key, value in fields.items()}
+        if self._format is LogFormat.JSON:
+            line = json.dumps(told, ensure_ascii=False)
+        else:
+            line = " ".join(f"{key}={_quoted(value)}" for key, value in told.items())
+        return f"<{_PRIORITIES.get(record.levelno, _INFORMATIONAL)}>{line}" if self._with_priority else line
 
 
 class BoundedFileHandler(RotatingFileHandler):
@@ -60,10 +78,10 @@ class BoundedFileHandler(RotatingFileHandler):
             os.dup2(self.stream.fileno(), sys.stderr.fileno())
 
 
-def start_logging(path: Path | None, *, verbose: bool = False) -> None:
+def start_logging(path: Path | None, *, verbose: bool = False, log_format: LogFormat = LogFormat.KEY_VALUE) -> None:
     """Send everything that is logged to the file `path`, or to stderr when None."""
     handler = BoundedFileHandler(path) if path else logging.StreamHandler(sys.stderr)
-    handler.setFormatter(KeyValueFormatter())
+    handler.setFormatter(LineFormatter(log_format, with_priority=path is None and _leads_to_journal()))
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO, force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -73,6 +91,15 @@ def start_logging(path: Path | None, *, verbose: bool = False) -> None:
 def without_secrets(text: str) -> str:
     """Blank what follows `password=` and its like, and passwords in URLs."""
     return _USERINFO.sub(r"\1***\2", _SECRET.sub(r"\1***", text))
+
+
+def _leads_to_journal() -> bool:
+    """Whether stderr is what systemd has connected with its journal."""
+    told = os.environ.get("JOURNAL_STREAM")
+    if told is None:
+        return False
+    found = os.fstat(sys.stderr.fileno())
+    return told == f"{found.st_dev}:{found.st_ino}"
 
 
 def _quoted(text: str) -> str:

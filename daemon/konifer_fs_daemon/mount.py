@@ -89,7 +89,7 @@ def run(request: MountRequest, readiness: Readiness) -> None:
     """
     from konifer_fs_daemon.serve import serve
 
-    start_logging(request.log_file, verbose=request.verbose)
+    start_logging(request.log_file, verbose=request.verbose, log_format=request.config.filesystem.log_format)
     if request.log_file is None:
         _warn_of_memory(request)
     wait_for_predecessor(request.mountpoint, _say)

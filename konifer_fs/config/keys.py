@@ -10,7 +10,7 @@ from typing import Any, Final
 from konifer_fs.config import convert
 from konifer_fs.config.errors import ConfigError
 from konifer_fs.config.paths import ExpireStrategy, OnDemand
-from konifer_fs.config.settings import Durability, OnOverwrite
+from konifer_fs.config.settings import Durability, LogFormat, OnOverwrite
 from konifer_fs.domain.parameters import PARAMETERS
 
 Conversion = Callable[[object], Any]
@@ -60,6 +60,7 @@ BLOCKS: Final[Mapping[str, Mapping[str, Conversion]]] = {
         "deadline": convert.positive_duration,
         "drain": convert.duration,
         "metrics-address": convert.listening_address,
+        "log-format": convert.member_of(LogFormat),
     },
     "filesystem.image": {
         "timeout": convert.positive_duration,

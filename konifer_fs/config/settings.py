@@ -25,6 +25,13 @@ class OnOverwrite(Enum):
     KEEP = "keep"
 
 
+class LogFormat(Enum):
+    """How the daemon spells a line of its log."""
+
+    KEY_VALUE = "key-value"
+    JSON = "json"
+
+
 class Durability(Enum):
     """What has a whole image when its close returns: both stores, or the spool."""
 
@@ -115,6 +122,7 @@ class FilesystemSettings:
     deadline: float = 30.0
     drain: float = 30.0
     metrics_address: tuple[str, int] | None = None
+    log_format: LogFormat = LogFormat.KEY_VALUE
     image: ImageSettings = field(default_factory=ImageSettings)
 
 

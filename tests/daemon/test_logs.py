@@ -1,5 +1,6 @@
 """What the log says, where it goes, and what never gets into it."""
 
+import json
 import logging
 import os
 import subprocess
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from konifer_fs_daemon.logs import KeyValueFormatter, without_secrets
+from konifer_fs.config import LogFormat
+from konifer_fs_daemon.logs import LineFormatter, without_secrets
 
 LOGGING = """
 import logging, os, sys
@@ -23,16 +25,55 @@ os.write(2, b"last words\\n")
 """
 
 
-def format_record(message: str, error: BaseException | None = None) -> str:
+def format_record(
+    message: str,
+    error: BaseException | None = None,
+    *,
+    log_format: LogFormat = LogFormat.KEY_VALUE,
+    level: int = logging.WARNING,
+    with_priority: bool = False,
+) -> str:
     found = (type(error), error, error.__traceback__) if error else None
-    record = logging.LogRecord("konifer_fs.spool", logging.WARNING, __file__, 1, message, (), found)
-    return KeyValueFormatter().format(record)
+    record = logging.LogRecord("konifer_fs.spool", level, __file__, 1, message, (), found)
+    return LineFormatter(log_format, with_priority=with_priority).format(record)
 
 
 def test_a_line_is_keys_and_values() -> None:
     line = format_record('the spool is "full"\nnow')
     assert 'level=warning logger=konifer_fs.spool message="the spool is \\"full\\"\\nnow"' in line
     assert "\n" not in line
+
+
+def test_a_line_is_json_where_that_is_wanted() -> None:
+    line = format_record('"ü"\nnow, password=geheim', ValueError("no such thing"), log_format=LogFormat.JSON)
+    told = json.loads(line)
+    assert "\n" not in line
+    assert set(told) == {"time", "level", "logger", "message", "error", "trace"}
+    assert (told["level"], told["logger"]) == ("warning", "konifer_fs.spool")
+    assert (told["message"], told["error"]) == ('"ü"\nnow, password=***', "ValueError('no such thing')")
+
+
+@pytest.mark.parametrize(
+    ("level", "priority"),
+    [(logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7)],
+)
+def test_the_journal_gets_priorities(level: int, priority: int) -> None:
+    for log_format in LogFormat:
+        plain = format_record("said", level=level, log_format=log_format)
+        told = format_record("said", level=level, log_format=log_format, with_priority=True)
+        assert told.startswith(f"<{priority}>{plain[:6]}")
+
+
+def test_a_priority_is_for_the_journal_alone(tmp_path: Path) -> None:
+    script = "import logging; from konifer_fs_daemon import logs; logs.start_logging(None); logging.warning('said')"
+    for name, is_journal in (("journal", True), ("file", False)):
+        with (tmp_path / name).open("w+") as stderr:
+            found = os.fstat(stderr.fileno())
+            stream = f"{found.st_dev}:{found.st_ino}" if is_journal else "1:1"
+            environ = {**os.environ, "JOURNAL_STREAM": stream}
+            subprocess.run([sys.executable, "-c", script], stderr=stderr, env=environ, check=True, timeout=60)
+            stderr.seek(0)
+            assert stderr.read().startswith("<4>time=" if is_journal else "time=")
 
 
 def test_an_exception_stays_on_its_line() -> None:
