@@ -86,7 +86,7 @@ async def _evict(filesystem: FileSystem, name: str, tell: Tell) -> None:
 async def _tell_while(
     tell: Tell, progress: Callable[[], Message], work: Callable[P, object], *args: P.args, **kwargs: P.kwargs
 ) -> None:
-    """Do `work` in a thread, and tell how far it is meanwhile; raises what it raises."""
+    """Do `work` in a thread, and tell how far it is meanwhile; raises the KoniferFsError that it raises."""
     done = trio.Event()
 
     async def tell_progress() -> None:
@@ -95,9 +95,14 @@ async def _tell_while(
             with trio.move_on_after(_TELL_SECONDS):
                 await done.wait()
 
-    async with trio.open_nursery(strict_exception_groups=False) as nursery:
+    failure: KoniferFsError | None = None
+    async with trio.open_nursery() as nursery:
         nursery.start_soon(tell_progress)
         try:
             await trio.to_thread.run_sync(partial(work, *args, **kwargs))
+        except KoniferFsError as error:
+            failure = error
         finally:
             done.set()
+    if failure is not None:
+        raise failure
