@@ -80,7 +80,16 @@ class Inodes:
         return inode
 
     def confirm(self, inode: Inode, node: Node, read_at: float) -> None:
-        """Take over a node whose reading began, or that was changed, at `read_at`."""
+        """Take over a node whose reading began, or that was changed, at `read_at`.
+
+        One that is at another path by now was renamed elsewhere: what is below it has another path, too.
+        """
+        before = inode.node
+        self._take(inode, node, read_at)
+        if isinstance(before, Directory) and isinstance(node, Directory) and before.path != node.path:
+            self.rebase([(before.path, node.path)])
+
+    def _take(self, inode: Inode, node: Node, read_at: float) -> None:
         self._lose_path(inode)
         inode.node, inode.confirmed = node, read_at
         if isinstance(node, Directory):
@@ -148,7 +157,8 @@ class Inodes:
                 path = rebased(node.path, renamed)
                 if path != node.path:
                     moved = Directory(id=node.id, path=path, made=True, ownership=node.ownership)
-                    self.confirm(inode, moved, inode.confirmed)
+                    self._take(inode, moved, inode.confirmed)
+                    self.listings.drop(inode.number)
 
 
 def _is_another(known: Node, node: Node) -> bool:

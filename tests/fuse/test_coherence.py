@@ -11,6 +11,7 @@ from konifer_fs.fuse import coherence
 from konifer_fs.fuse.coherence import TOLD_SECONDS, UNTOLD_SECONDS, Coherence, Mark
 from konifer_fs.fuse.inodes import Inode, Inodes
 from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches
+from konifer_fs.fuse.listings import KeptListing
 
 ROOT = Directory(id=ROOT_ID, path=AssetPath(), made=True)
 
@@ -71,6 +72,19 @@ def test_below_a_changed_directory_all_is_doubted(mount: Mount) -> None:
     mount.coherence.believe_absent(mount.b, "none", mount.coherence.mark())
     names, inodes = mount.doubted(NodeChanged(id=2, parent=1, name="a"))
     assert (names, inodes) == ({"root/a", "a/b", "a/l", "b/none"}, {"root", "a", "b", "l"})
+
+
+def test_what_lies_below_a_directory_that_is_found_at_another_path_follows_it(mount: Mount) -> None:
+    """A look-up finds what was renamed elsewhere before that is told; what is below is not looked up again."""
+    mount.inodes.listings.keep(3, KeptListing([], 0.0))
+    moved = Directory(id=2, path=AssetPath(("moved",)), made=True)
+    mount.inodes.note(moved, ROOT_ID, "moved", mount.coherence.mark().at)
+    assert mount.b.node == Directory(id=3, path=AssetPath(("moved", "b")), made=True)
+    assert mount.inodes.at_path(AssetPath(("moved", "b"))) is mount.b
+    assert mount.inodes.at_path(AssetPath(("a", "b"))) is None
+    assert mount.inodes.listings.find(3) is None
+    _, inodes = mount.doubted(NodeChanged(id=2, parent=1, name="moved"))
+    assert inodes >= {"a", "b"}
 
 
 def test_a_name_that_was_absent_is_doubted_when_it_may_be_there(mount: Mount) -> None:
