@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 WRITERS = 4
 LONGEST = 0.8
+DEADLINE = 5
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_nothing_acknowledged_is_lost_when_the_daemon_is_killed(
 def embedded(fuse: Path, tmp_path: Path) -> Iterator[Mount]:
     """A mount on an embedded database of its own."""
     (tmp_path / "at").mkdir()
-    (tmp_path / "konifer.conf").write_text("filesystem.drain = 60s\n")
+    (tmp_path / "konifer.conf").write_text(f"filesystem {{ drain = 60s, deadline = {DEADLINE}s }}\n")
     with tempfile.TemporaryDirectory(prefix="kfs-") as short:  # As a socket's address is.
         data, cluster = Path(short), Path(short, "postgres", "cluster")
         mount = Mount(
@@ -100,6 +101,7 @@ def test_a_killed_embedded_database_comes_back_under_the_mount(embedded: Mount, 
         time.sleep(1)
     wait_until(lambda: run_all({"make": (embedded.path / uuid4().hex).mkdir})["make"].number == 0)
     assert {writer.failure.errno for writer in writers if writer.failure} <= {errno.EIO}
+    assert max(writer.longest for writer in writers) < DEADLINE + 1
     embedded.remount()
     for writer in writers:
         writer.hold(embedded.path)

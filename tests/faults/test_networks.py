@@ -126,6 +126,7 @@ def test_a_truncated_answer_is_never_a_short_file(exposed: Exposed, place: Path)
     with ailing(exposed.objects, truncate_answers):
         failed = run_all({"read": (place / "unread").read_bytes, "truncate": lambda: os.truncate(place / "cut", 10)})
     assert {name: outcome.number for name, outcome in failed.items()} == dict.fromkeys(failed, errno.EIO)
+    assert {name: it.seconds for name, it in failed.items() if it.seconds > TOO_LONG} == {}
     assert (place / "cut").read_bytes() == PICTURE
     hold_healthy(place, {})
 

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ _NAMES: Final = [f"{number}.jpg" for number in range(12)]
 class Writer:
     """Saves, replaces, renames and removes files, at random; `acknowledged` is what it was told, checksums by name.
 
-    `attempted` is how the directory is instead if the call that failed was done all the same.
+    `attempted` is how the directory is instead if the call that failed was done all the same. `longest` is how many
+    seconds the longest call took, also one that failed.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Writer:
     acknowledged: Shown = field(default_factory=dict)
     attempted: Shown = field(default_factory=dict)
     calls: int = 0
+    longest: float = 0.0
     failure: OSError | None = None
 
     def run(self, mountpoint: Path, stop: threading.Event) -> None:
@@ -72,7 +75,11 @@ class Writer:
 
     def _do(self, call: Callable[[], object], after: Shown) -> None:
         self.attempted = after
-        call()
+        began = time.monotonic()
+        try:
+            call()
+        finally:
+            self.longest = max(self.longest, time.monotonic() - began)
         self.acknowledged = after
         self.calls += 1
         self.manifest.write(json.dumps({"writer": self.name, "files": after}) + "\n")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from errno import EIO
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Final
 
 import psycopg
 import pytest
+from PIL import Image
 from psycopg.conninfo import make_conninfo
 
 from konifer_fs.adapters.postgres.embedded import EmbeddedServer
@@ -61,8 +63,10 @@ def one_worker(mounted: MountFactory) -> Mount:
 def test_a_worker_that_hangs_is_an_error_and_the_next_file_is_stored(one_worker: Mount) -> None:
     (hanging,) = workers_of(one_worker)
     os.kill(hanging, signal.SIGSTOP)
+    began = time.monotonic()
     with failing(EIO):
         (one_worker.path / "file").write_bytes(OTHER)
+    assert time.monotonic() - began < 2  # The time-out, and a second.
     assert wait_for_end(hanging)
     check_that_it_goes_on(one_worker)
 
@@ -81,6 +85,21 @@ def test_a_worker_that_dies_over_an_image_is_an_error_and_the_next_file_is_store
         os.close(descriptor)
     killer.join()
     check_that_it_goes_on(mount)
+
+
+@CODEC
+def test_an_image_that_needs_too_much_memory_is_an_error_and_the_next_is_rendered(
+    mounted: MountFactory, tmp_path: Path
+) -> None:
+    mount = mounted(config="filesystem.image { workers = 1, memory-max-bytes = 256 MiB }")
+    Image.new("RGB", (9000, 9000)).save(tmp_path / "bomb.png", compress_level=1)
+    assert (tmp_path / "bomb.png").stat().st_size < 2 << 20
+    (mount.path / "bomb.png").write_bytes((tmp_path / "bomb.png").read_bytes())
+    (mount.path / "file.jpg").write_bytes(OTHER)
+    with failing(EIO):
+        (mount.path / "bomb.png@" / "w=10.png").read_bytes()
+    assert (mount.path / "file.jpg@" / "w=10.png").read_bytes()
+    assert (mount.path / "bomb.png").read_bytes() == (tmp_path / "bomb.png").read_bytes()
 
 
 def check_that_it_goes_on(mount: Mount) -> None:
