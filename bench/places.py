@@ -119,7 +119,7 @@ class S3fs:
     bucket: str
     secrets: Path
     name: str = "s3fs"
-    has_attributes: bool = True
+    has_attributes: bool = False
 
     def mount(self) -> None:
         """Mount, with nothing cached."""
