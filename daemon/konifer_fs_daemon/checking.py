@@ -43,17 +43,11 @@ def check_stores(
     config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
     before = datetime.now(UTC) - grace
     with _opened(config) as (examiner, objects), Progress("checking", lines=False) as progress:
-        done, total = 0, examiner.count_references()
-
-        def advance(rows: int) -> None:
-            nonlocal done
-            done += rows
-            progress.show({"done": min(done, total), "total": total})
-
-        fsck = Fsck(examiner=examiner, objects=objects, before=before, repair=repair, data=data, progress=advance)
+        rows = progress.count(examiner.count_references())
+        fsck = Fsck(examiner=examiner, objects=objects, before=before, repair=repair, data=data, progress=rows.advance)
         findings = fsck.run({*config.paths.buckets, *examiner.list_buckets()})
         corrected, left = _tell(findings, progress, as_json=as_json)
-    _summarise(done, corrected, left, as_json=as_json)
+    _summarise(rows.done, corrected, left, as_json=as_json)
     return (CORRECTED if corrected else CLEAN) + (UNCORRECTED if left else CLEAN)
 
 
@@ -80,15 +74,9 @@ def index_sizes(*, config_file: Path | None, data_dir: Path | None, in_memory: b
     """Record the sizes that Konifer did not, and print a summary. Raises ConfigError, KoniferFsError."""
     config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
     with _opened(config) as (examiner, objects), Progress("indexing", lines=True) as progress:
-        done, total = 0, examiner.count_unsized()
-
-        def advance(looked_for: int) -> None:
-            nonlocal done
-            done += looked_for
-            progress.show({"done": min(done, total), "total": total})
-
-        recorded = index(examiner, objects, examiner.list_buckets(), advance)
-    missing = done - recorded
+        looked_for = progress.count(examiner.count_unsized())
+        recorded = index(examiner, objects, examiner.list_buckets(), looked_for.advance)
+    missing = looked_for.done - recorded
     click.echo(f"{recorded} sizes recorded" + (f", {missing} objects are missing (konifer-fs fsck)" if missing else ""))
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from konifer_fs_daemon.mountpoint import CONNECTIONS, is_mounted_from
+from konifer_fs_daemon.mountpoint import connection_of, is_mounted_from
 
 _PATIENCE: Final = 1.0
 _HEARD: Final = signal.SIGUSR1
@@ -60,9 +60,8 @@ def _guard(parent: int, mountpoint: Path) -> None:
 
 
 def _abort(mountpoint: Path, device: int) -> None:
-    connection = CONNECTIONS / str(os.minor(device))
     with suppress(OSError):
-        (connection / "abort").write_text("1")
+        (connection_of(device) / "abort").write_text("1")
         sys.stderr.write("the daemon was killed and could not end: the connection to the kernel was aborted\n")
         return
     if is_mounted_from(mountpoint, device):

@@ -14,7 +14,7 @@ from typing import Final
 
 import pyfuse3
 
-from konifer_fs_daemon.mountpoint import CONNECTIONS, MountRefused
+from konifer_fs_daemon.mountpoint import MountRefused, connection_of
 from konifer_fs_daemon.options import MountOptions
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def ask_for_more(number: int) -> None:
 
     `number` is `st_dev` of the mount. To be called once that answers: until then the kernel has its own way.
     """
-    connection = CONNECTIONS / str(os.minor(number))
+    connection = connection_of(number)
     device = Path("/sys/class/bdi") / f"{os.major(number)}:{os.minor(number)}"
     for setting, value in (
         (connection / "max_background", _MAX_BACKGROUND),

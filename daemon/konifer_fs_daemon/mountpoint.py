@@ -31,14 +31,22 @@ def find_connection(mountpoint: Path) -> Path:
 
     It is there for root and for who mounted, where a `fusectl` file system is mounted.
     """
-    minor = {place: device.partition(":")[2] for place, device, _ in _read_mounts()}[mountpoint]
-    return CONNECTIONS / minor
+    major, _, minor = _list_devices()[mountpoint].partition(":")
+    return connection_of(os.makedev(int(major), int(minor)))
+
+
+def connection_of(device: int) -> Path:
+    """Give the same by `st_dev` of the mount."""
+    return CONNECTIONS / str(os.minor(device))
 
 
 def is_mounted_from(mountpoint: Path, device: int) -> bool:
     """Whether what is mounted at `mountpoint` has this `st_dev`."""
-    spelled = f"{os.major(device)}:{os.minor(device)}"
-    return {place: numbers for place, numbers, _ in _read_mounts()}.get(mountpoint) == spelled
+    return _list_devices().get(mountpoint) == f"{os.major(device)}:{os.minor(device)}"
+
+
+def _list_devices() -> Mapping[Path, str]:
+    return {place: device for place, device, _ in _read_mounts()}
 
 
 def _read_mounts() -> Iterator[tuple[Path, str, str]]:

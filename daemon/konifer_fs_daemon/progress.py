@@ -42,7 +42,25 @@ class Progress:
             click.echo(f"{self._label}: {done} of {total}", err=True)
         self._shown = done
 
+    def count(self, total: int) -> "Count":
+        """Give what counts up to `total`, which may be an estimate, and shows it."""
+        return Count(self, total)
+
     def clear(self) -> None:
         """Take the bar off its line, for something else to be printed; it comes back with the next message."""
         if self._bar is not None:
             click.echo("\r\033[K", nl=False, err=True)
+
+
+class Count:
+    """How many of an estimated total are done, shown as it grows."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self.done = 0
+
+    def advance(self, more: int) -> None:
+        """Count `more` of them."""
+        self.done += more
+        self._progress.show({"done": min(self.done, self._total), "total": self._total})

@@ -25,9 +25,10 @@ _encode: Final = json.JSONEncoder().encode
 
 
 class _Page(NamedTuple):
-    """Where the records from number `first` on are: so many bytes at `offset`, which are a JSON array."""
+    """Where the records `first` to `end` - 1 are: so many bytes at `offset`, which are a JSON array."""
 
     first: int
+    end: int
     offset: int
     length: int
 
@@ -63,11 +64,12 @@ class RecordedListing:
         return self.at_hand(place) or ()
 
     def _load(self, scratch: Scratch, place: int) -> None:
-        """Restore the page that holds `place`, of which nothing is left at the end."""
+        """Restore the page that holds `place`: at the end none does."""
         number = bisect_right(self._pages, place, key=lambda page: page.first) - 1
-        if number < 0:
+        if number < 0 or place >= self._pages[number].end:
+            self._first, self._rows = place, ()
             return
-        self._first, offset, length = self._pages[number]
+        self._first, _, offset, length = self._pages[number]
         records = json.loads(os.pread(scratch.descriptor, length, offset))
         restored = map(self._names.restore, records)
         self._rows = [Row(name, node, node.stat, after) for after, (name, node) in enumerate(restored, self._first + 1)]
@@ -79,7 +81,7 @@ def _written(found: Iterator[Sequence[Record]], pages: list[_Page]) -> Iterator[
     for records in found:
         piece = _encode(records).encode()
         if records:
-            pages.append(_Page(first, offset, len(piece)))
+            pages.append(_Page(first, first + len(records), offset, len(piece)))
         first += len(records)
         offset += len(piece)
         yield piece

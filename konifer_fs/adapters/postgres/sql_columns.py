@@ -22,3 +22,9 @@ ENTRY_WITH_PATH: Final = f"'f', CASE WHEN d.path = a.path THEN n.name END, {NODE
 # Whether a ready asset lies at or below a path. EXISTS would drop the ORDER BY that keeps it off the GiST index.
 HOLDS: Final = """(SELECT true FROM asset_tree
         WHERE path >= {0} AND path < konifer_fs.after({0}) AND is_ready ORDER BY asset_tree.path LIMIT 1)"""
+# Whether anything lies below a path, as true or NULL.
+BRANCHES: Final = """(
+   (SELECT true FROM asset_tree
+     WHERE path > {0} AND path < konifer_fs.after({0}) AND is_ready ORDER BY asset_tree.path LIMIT 1)
+   OR (SELECT true FROM konifer_fs.node
+        WHERE path > {0} AND path < konifer_fs.after({0}) ORDER BY node.path LIMIT 1))"""

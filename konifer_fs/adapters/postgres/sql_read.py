@@ -13,6 +13,7 @@ Habits that keep their plans index look-ups under a generic plan, whatever the s
 from typing import Final
 
 from konifer_fs.adapters.postgres.sql_columns import (
+    BRANCHES,
     ENTRY,
     ENTRY_WITH_PATH,
     HOLDS,
@@ -93,12 +94,9 @@ LIMIT %(page)s
 """
 
 # Whether there is anything that could have one of the names from `least` to `most`.
-MAY_BE_TAKEN: Final = """
+MAY_BE_TAKEN: Final = f"""
 SELECT coalesce(
-  (SELECT true FROM asset_tree
-    WHERE path > %(p)s::ltree AND path < konifer_fs.after(%(p)s::ltree) AND is_ready ORDER BY asset_tree.path LIMIT 1),
-  (SELECT true FROM konifer_fs.node
-    WHERE path > %(p)s::ltree AND path < konifer_fs.after(%(p)s::ltree) ORDER BY node.path LIMIT 1),
+  {BRANCHES.format("%(p)s::ltree")},
   (SELECT true FROM konifer_fs.node
     WHERE parent = %(id)s AND name >= %(least)s AND name <= %(most)s AND path IS NULL ORDER BY name LIMIT 1),
   false)

@@ -9,7 +9,7 @@ which are cut off so that an index never refuses what another writer stores.
 
 from typing import Final
 
-from konifer_fs.adapters.postgres.sql_columns import ENTRY, HOLDS, NODE, NODE_OF_ASSET, ORIGINAL
+from konifer_fs.adapters.postgres.sql_columns import BRANCHES, ENTRY, HOLDS, NODE, NODE_OF_ASSET, ORIGINAL
 
 _HERE: Final = "a.path = %(p)s::ltree AND (a.path, a.entry_id) > (%(p)s::ltree, -1)"
 _BELOW: Final = "a.path >= %(p)s::ltree AND a.path < konifer_fs.after(%(p)s::ltree)"
@@ -63,13 +63,10 @@ SELECT w.path
     WHERE parent = d.id AND name >= '0' AND name < ':' AND path IS NULL ORDER BY name LIMIT 1) n
 """
 # Those of these paths that have anything below them.
-BRANCHING: Final = """
+BRANCHING: Final = f"""
 SELECT w.path::text
   FROM (SELECT spelled::ltree AS path FROM unnest(%(paths)s::text[]) u (spelled)) w
- WHERE (SELECT true FROM asset_tree
-         WHERE path > w.path AND path < konifer_fs.after(w.path) AND is_ready ORDER BY asset_tree.path LIMIT 1)
-    OR (SELECT true FROM konifer_fs.node
-         WHERE path > w.path AND path < konifer_fs.after(w.path) ORDER BY node.path LIMIT 1)
+ WHERE {BRANCHES.format("w.path")}
 """
 # Those of these paths at which a directory is.
 DIRECTORIES: Final = f"""
