@@ -19,6 +19,11 @@ class Mount:
     data: Path
     config: str = ""
 
+    @property
+    def conninfo(self) -> str:
+        """How its embedded database is reached."""
+        return f"host={self.data / 'postgres' / 'cluster'} user=konifer dbname=konifer"
+
     def command(self, *arguments: str | Path) -> str:
         """Run a command of konifer-fs; gives what it printed."""
         command = [sys.executable, "-m", "konifer_fs_daemon", *map(str, arguments)]

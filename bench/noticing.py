@@ -57,7 +57,6 @@ Each kind {rounds * CHANGES:,} times, interleaved.
 
 
 def _measure_all(here: Mount, there: Mount, rounds: int) -> dict[str, list[float]]:
-    conninfo = f"host={here.data / 'postgres' / 'cluster'} user=konifer dbname=konifer"
     seconds: dict[str, list[float]] = defaultdict(list)
     done = threading.Event()
     picture = make_picture("JPEG", random.Random(0))
@@ -67,7 +66,7 @@ def _measure_all(here: Mount, there: Mount, rounds: int) -> dict[str, list[float
     for writer in writers:
         writer.start()
     try:
-        with psycopg.connect(conninfo, autocommit=True) as session:
+        with psycopg.connect(here.conninfo, autocommit=True) as session:
             for number in range(rounds * CHANGES):
                 if number % 500 == 0:
                     print(f"change {number} of {rounds * CHANGES} ...", file=sys.stderr)

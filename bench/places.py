@@ -154,14 +154,7 @@ def all_places(directory: Path) -> Iterator[list[Place]]:
             servers[name] = stack.enter_context(s3_servers[name](directory / name))
         local = LocalDisk(directory / "local")
         local.path.mkdir()
-        bucket = servers["rclone"].make_bucket()
-        over_s3 = f"""
-            object-store {{ provider = s3, s3 {{
-              endpoint-url = "{servers["rclone"].endpoint_url}"
-              access-key = "{ACCESS_KEY}", secret-key = "{SECRET_KEY}", force-path-style = true
-            }} }}
-            paths."/**".object-store.bucket = "{bucket}"
-        """
+        over_s3 = servers["rclone"].spell_objects(servers["rclone"].make_bucket())
         ours = [
             KoniferFs("konifer-fs", _mounted(stack, directory / "konifer", "")),
             KoniferFs("konifer-fs over S3", _mounted(stack, directory / "konifer-s3", over_s3)),

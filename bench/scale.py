@@ -6,13 +6,12 @@ directory of 100,000 entries as well. What is looked up first has not been asked
 
 import os
 import random
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from typing import Final
 import psycopg
 from matplotlib import pyplot as plt
 
+from bench.copying import Figures
 from bench.corpus import make_picture
 from bench.mounting import Mount, run
 
@@ -52,39 +52,22 @@ class Walk:
     resident: Sequence[float]
 
 
-@dataclass(slots=True)
-class Found:
-    """Milliseconds of each sample by what was done, in one store."""
-
-    milliseconds: dict[str, list[float]] = field(default_factory=dict)
-
-    def sample(self, what: str, work: Callable[[], object]) -> None:
-        """Do `work` and note how long it took."""
-        started = time.perf_counter()
-        work()
-        self.milliseconds.setdefault(what, []).append((time.perf_counter() - started) * 1000)
-
-    def median(self, what: str) -> float:
-        """Give the median, in milliseconds."""
-        return statistics.median(self.milliseconds[what])
-
-
 def measure(directory: Path, _rounds: int) -> str:
     """Fill and measure all stores below `directory`; gives the section, and draws the plot."""
-    found: dict[int, Found] = {}
+    figures = Figures()
     for size in SIZES[:-1]:
         with _made(directory / str(size), size, 0) as mount:
-            found[size] = _sample_all(mount, size)
+            _sample_all(figures, mount, size)
     with _made(directory / "largest", SIZES[-1], MANY) as mount:
-        found[SIZES[-1]] = _sample_all(mount, SIZES[-1])
+        _sample_all(figures, mount, SIZES[-1])
         started = time.perf_counter()
         run("ls", "-U", mount.path / "many")
         listed = time.perf_counter() - started
         mount.umount()
         mount.mount()
         walk = _walk(mount)
-    _draw(found, Path(__file__).parents[1] / "docs" / _PLOT)
-    return _write_section(found, listed, walk)
+    _draw(figures, Path(__file__).parents[1] / "docs" / _PLOT)
+    return _write_section(figures, listed, walk)
 
 
 @contextmanager
@@ -95,8 +78,7 @@ def _made(directory: Path, size: int, many: int) -> Iterator[Mount]:
     mount.path.mkdir(parents=True)
     mount.mount()
     fill = _FILL.format(directories=size // IN_DIRECTORY, in_directory=IN_DIRECTORY, branch=BRANCH, many=many)
-    conninfo = f"host={mount.data / 'postgres' / 'cluster'} user=konifer dbname=konifer"
-    with psycopg.connect(conninfo, autocommit=True) as session:
+    with psycopg.connect(mount.conninfo, autocommit=True) as session:
         for statement in (fill, "VACUUM ANALYZE", "CHECKPOINT"):
             session.execute(statement.encode())
     mount.umount()
@@ -107,20 +89,19 @@ def _made(directory: Path, size: int, many: int) -> Iterator[Mount]:
         mount.umount()
 
 
-def _sample_all(mount: Mount, size: int) -> Found:
-    found, chance = Found(), random.Random(size)
+def _sample_all(figures: Figures, mount: Mount, size: int) -> None:
+    chance, where = random.Random(size), _where(size)
     picture = make_picture("JPEG", chance)
-    found.sample("list the root", partial(_list, mount.path))
+    figures.time("list the root", where, partial(_list, mount.path))
     for number in range(SAMPLES):
         place = chance.randrange(size // IN_DIRECTORY)
         directory = mount.path / f"d{place // BRANCH}" / f"e{place % BRANCH}"
         new, newer = directory / f"{number}.jpg", directory / f"renamed-{number}.jpg"
-        found.sample("look up a file", (directory / "0.jpeg").stat)
-        found.sample("list a directory", partial(_list, directory))
-        found.sample("save a picture", partial(new.write_bytes, picture))
-        found.sample("rename it", partial(new.rename, newer))
-        found.sample("remove it", newer.unlink)
-    return found
+        figures.time("look up a file", where, (directory / "0.jpeg").stat)
+        figures.time("list a directory", where, partial(_list, directory))
+        figures.time("save a picture", where, partial(new.write_bytes, picture))
+        figures.time("rename it", where, partial(new.rename, newer))
+        figures.time("remove it", where, newer.unlink)
 
 
 def _list(directory: Path) -> None:
@@ -144,10 +125,20 @@ def _walk(mount: Mount) -> Walk:
     return Walk(names, seconds, resident)
 
 
-def _write_section(found: dict[int, Found], listed: float, walk: Walk) -> str:
+def _where(size: int) -> str:
+    return f"{size:,} assets"
+
+
+def _list_milliseconds(figures: Figures) -> Mapping[str, Sequence[float]]:
+    """Give the medians by what was done, one for each size."""
+    whats = dict.fromkeys(what for what, _ in figures.seconds)
+    return {what: [figures.median(what, _where(size)) * 1000 for size in SIZES] for what in whats}
+
+
+def _write_section(figures: Figures, listed: float, walk: Walk) -> str:
     rows = "\n".join(
-        f"| {what} | {' | '.join(f'{found[size].median(what):.1f} ms' for size in SIZES)} |"
-        for what in found[SIZES[0]].milliseconds
+        f"| {what} | {' | '.join(f'{median:.1f} ms' for median in medians)} |"
+        for what, medians in _list_milliseconds(figures).items()
     )
     fresh, walked, forgotten = walk.resident
     return f"""## Scale
@@ -156,7 +147,7 @@ Stores with a directory for every {IN_DIRECTORY} assets, in two levels, which an
 has seen, on the embedded default. Medians of {SAMPLES} places chosen at random, none of which was asked for before; the
 root is listed once.
 
-| what | {" | ".join(f"{size:,} assets" for size in SIZES)} |
+| what | {" | ".join(map(_where, SIZES))} |
 |---|{"---|" * len(SIZES)}
 {rows}
 
@@ -168,10 +159,10 @@ takes {fresh:.0f} MiB before, {walked:.0f} MiB after, and {forgotten:.0f} MiB on
 """
 
 
-def _draw(found: dict[int, Found], target: Path) -> None:
+def _draw(figures: Figures, target: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for what in found[SIZES[0]].milliseconds:
-        axes.plot(SIZES, [found[size].median(what) for size in SIZES], marker="o", label=what)
+    for what, medians in _list_milliseconds(figures).items():
+        axes.plot(SIZES, medians, marker="o", label=what)
     axes.set_xscale("log")
     axes.set_xlabel("assets")
     axes.set_ylabel("milliseconds")

@@ -42,8 +42,7 @@ def measure(directory: Path, rounds: int) -> str:
     mount.path.mkdir()
     mount.mount()
     try:
-        conninfo = f"host={mount.data / 'postgres' / 'cluster'} user=konifer dbname=konifer"
-        with psycopg.connect(conninfo, autocommit=True) as session:
+        with psycopg.connect(mount.conninfo, autocommit=True) as session:
             session.execute(_FILL)
         seconds: dict[str, list[float]] = defaultdict(list)
         growth: dict[str, float] = {}

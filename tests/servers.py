@@ -61,6 +61,18 @@ class S3Server:
             client.create_bucket(Bucket=bucket)
         return bucket
 
+    def spell_objects(self, bucket: str) -> str:
+        """Give the blocks of a konifer.conf for a bucket of this server."""
+        return f"""
+            object-store {{ provider = s3, s3 {{
+              endpoint-url = "{self.endpoint_url}"
+              access-key = "{ACCESS_KEY}"
+              secret-key = "{SECRET_KEY}"
+              force-path-style = true
+            }} }}
+            paths."/**".object-store.bucket = "{bucket}"
+        """
+
     def list_keys(self, bucket: str) -> list[str]:
         """Give the keys in `bucket`, in order."""
         with self.client() as client:

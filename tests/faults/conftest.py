@@ -37,16 +37,10 @@ def nothing_hangs() -> Iterator[None]:
 def mounted(fuse: Path, database: str, tmp_path: Path, s3_server: dict[str, S3Server]) -> Iterator[MountFactory]:
     """Make mounts of this test's database; after it the stores of each must agree."""
     migrate_database(database)
-    mounts: list[Mount] = []
-    with make_factory(database, tmp_path, fuse, s3_server) as factory:
-
-        def make(object_store: str = "filesystem", *, options: str = "", subpath: str = "/", config: str = "") -> Mount:
-            mounts.append(factory(object_store, options=options, subpath=subpath, config=config))
-            return mounts[-1]
-
-        yield make
-        for mount in mounts:
-            hold_clean(mount.config_file, mount.data_dir)
+    with make_factory(
+        database, tmp_path, fuse, s3_server, hold=lambda mount: hold_clean(mount.config_file, mount.data_dir)
+    ) as factory:
+        yield factory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

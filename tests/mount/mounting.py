@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from konifer_fs_daemon.control import NobodyAnswers, ask
 from konifer_fs_daemon.mountpoint import list_mounts
 from konifer_fs_daemon.runtime import mount_name
-from tests.servers import ACCESS_KEY, SECRET_KEY, S3Server
+from tests.servers import S3Server
 
 SECONDS: Final = 120
 
@@ -166,9 +166,16 @@ class MountFactory(Protocol):
 
 @contextmanager
 def make_factory(
-    conninfo: str, directory: Path, runtime_directory: Path, servers: Mapping[str, S3Server]
+    conninfo: str,
+    directory: Path,
+    runtime_directory: Path,
+    servers: Mapping[str, S3Server],
+    hold: Callable[[Mount], object] = lambda _: None,
 ) -> Iterator[MountFactory]:
-    """Give a factory of mounts of the database at `conninfo`, all below `directory`; at the end they are gone."""
+    """Give a factory of mounts of the database at `conninfo`, all below `directory`; at the end they are gone.
+
+    `hold` is done with each of them when the block ended well.
+    """
     mounts: list[Mount] = []
 
     def make(object_store: str = "filesystem", *, options: str = "", subpath: str = "/", config: str = "") -> Mount:
@@ -188,6 +195,8 @@ def make_factory(
 
     try:
         yield make
+        for mount in mounts:
+            hold(mount)
     finally:
         for mount in reversed(mounts):
             mount.clean_up()
@@ -211,12 +220,4 @@ def _spell_objects(object_store: str, directory: Path, servers: Mapping[str, S3S
     bucket = directory / f"bucket-of-{object_store}"
     if not bucket.exists():
         bucket.write_text(server.make_bucket())
-    return f"""
-        object-store {{ provider = s3, s3 {{
-          endpoint-url = "{server.endpoint_url}"
-          access-key = "{ACCESS_KEY}"
-          secret-key = "{SECRET_KEY}"
-          force-path-style = true
-        }} }}
-        paths."/**".object-store.bucket = "{bucket.read_text()}"
-    """
+    return server.spell_objects(bucket.read_text())
