@@ -58,6 +58,7 @@ def test_nothing_acknowledged_is_lost_when_the_daemon_is_killed(
     chance = random.Random(writers[0].random.random())
     for number in range(rounds):
         with writing(writers, mount.path):
+            wait_until(lambda: all(writer.calls for writer in writers))
             time.sleep(chance.uniform(0.05, LONGEST))
             mount.kill()
         mount.mount()
@@ -67,7 +68,6 @@ def test_nothing_acknowledged_is_lost_when_the_daemon_is_killed(
         for writer in writers:
             writer.hold(mount.path)
         hold_account(mount)
-    assert all(writer.calls for writer in writers)
 
 
 @pytest.fixture
