@@ -26,7 +26,7 @@ from konifer_fs.domain.errors import (
     StoreUnreachable,
 )
 from konifer_fs.domain.variant import ObjectRef
-from konifer_fs.ports import StoredObject
+from konifer_fs.ports import Part, StoredObject
 
 _TEMPORARY_PREFIX: Final = ".konifer-fs-"
 _LEFTOVER_SECONDS: Final = 24 * 60 * 60
@@ -86,11 +86,19 @@ class DirectoryObjectStore:
             return error.errno == errno.EEXIST and os.path.samestat(facts, _stat(bucket, key))
         return True
 
-    def fetch(self, ref: ObjectRef, target: BinaryIO) -> None:
-        """Write the object to `target` in pieces of 1 MiB; raises ObjectMissing, StoreUnreachable, StoreRefused."""
-        with self._opened(ref) as (file, _):
-            while piece := _read_piece(ref, file):
+    def fetch(self, ref: ObjectRef, target: BinaryIO, part: Part | None = None) -> None:
+        """Write the object, or a part of it, to `target` in pieces of 1 MiB.
+
+        Raises ObjectMissing, StoreUnreachable, StoreRefused, ContentUnreadable.
+        """
+        with self._opened(ref) as (file, size):
+            part = part or Part(0, size, size)
+            part.check_size(ref, size)
+            os.lseek(file, part.start, os.SEEK_SET)
+            left = part.stop - part.start
+            while left and (piece := _read_piece(ref, file, left)):
                 target.write(piece)
+                left -= len(piece)
 
     def local_path(self, ref: ObjectRef) -> Path:
         """Give the object's file; raises ObjectMissing, StoreUnreachable, StoreRefused."""
@@ -287,9 +295,9 @@ def _copy_range(source: int, target: int, size: int) -> int:
     return copied
 
 
-def _read_piece(ref: ObjectRef, file: int) -> bytes:
+def _read_piece(ref: ObjectRef, file: int, most: int) -> bytes:
     with _reported(ref):
-        return os.read(file, _READ_PIECE)
+        return os.read(file, min(most, _READ_PIECE))
 
 
 def _stat(bucket: int, name: str) -> os.stat_result:

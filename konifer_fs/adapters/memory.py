@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from konifer_fs.domain.errors import ContentUnreadable, ObjectMissing, StoreFull
 from konifer_fs.domain.variant import ObjectRef
-from konifer_fs.ports import StoredObject
+from konifer_fs.ports import Part, StoredObject
 
 _PIECE: Final = 1 << 20
 _PAGE: Final = 1000
@@ -56,9 +56,15 @@ class MemoryObjectStore:
             self._used -= self._objects.get(ref, _NOTHING).size
             self._objects[ref] = _Content(pieces, datetime.now(UTC))
 
-    def fetch(self, ref: ObjectRef, target: BinaryIO) -> None:
-        """Write the object to `target`; raises ObjectMissing."""
-        target.writelines(self._find(ref).pieces)
+    def fetch(self, ref: ObjectRef, target: BinaryIO, part: Part | None = None) -> None:
+        """Write the object, or a part of it, to `target`; raises ObjectMissing, ContentUnreadable."""
+        found = self._find(ref)
+        part = part or Part(0, found.size, found.size)
+        part.check_size(ref, found.size)
+        at = 0
+        for piece in found.pieces:
+            target.write(piece[max(0, part.start - at) : max(0, part.stop - at)])
+            at += len(piece)
 
     def local_path(self, ref: ObjectRef) -> None:
         """Give None: there is no file."""

@@ -43,7 +43,7 @@ from konifer_fs.domain.errors import (
     StoreUnreachable,
 )
 from konifer_fs.domain.variant import ObjectRef
-from konifer_fs.ports import StoredObject
+from konifer_fs.ports import Part, StoredObject
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest, AWSResponse
@@ -126,6 +126,7 @@ class S3ObjectStore:
         except (BotoCoreError, ValueError) as error:
             raise StoreRefused(f"{self._place}: {type(error).__name__}") from error
         self._client.meta.events.register_last("before-call.s3", _expect_nothing)
+        self._client.meta.events.register_last("before-call.s3.GetObject", _compare_wholes_only)
         self._client.meta.events.register_first("request-created.s3", self._bound)
         self._client.meta.events.register_first("needs-retry.s3", self._judge)
         self._transfers = TransferManager(
@@ -154,21 +155,23 @@ class S3ObjectStore:
                 arguments = {"ContentType": content_type}
                 self._transfers.upload(str(source), ref.bucket, ref.key, extra_args=arguments).result()
 
-    def fetch(self, ref: ObjectRef, target: BinaryIO) -> None:
-        """Write the object to `target` in pieces of 1 MiB; a broken connection is resumed where it broke.
+    def fetch(self, ref: ObjectRef, target: BinaryIO, part: Part | None = None) -> None:
+        """Write the object, or a part of it, to `target` in pieces of 1 MiB; a broken connection is resumed there.
 
         Raises:
-            ObjectMissing, StoreUnreachable, StoreRefused: what `target` has got is a part.
-            ContentUnreadable: what came is not what was stored, by its checksum.
+            ObjectMissing, StoreUnreachable, StoreRefused: `target` may have got some of it.
+            ContentUnreadable: what came is not what was stored, by its checksum, or has not the size of `part`.
         """
-        written = 0
+        at, stop = (part.start, None if part.is_all else part.stop) if part else (0, None)
         for _ in range(_FETCH_ATTEMPTS):
-            body, size = self._open(ref, written)
+            body, end, size = self._open(ref, at, stop)
             with closing(body):
+                if part:
+                    part.check_size(ref, size)
                 for piece in self._read_until_cut(ref, body):
                     target.write(piece)
-                    written += len(piece)
-            if written == size:
+                    at += len(piece)
+            if at == end:
                 return
         raise StoreUnreachable(f"{self._place}: the connection kept breaking for {ref.bucket}/{ref.key}")
 
@@ -229,18 +232,20 @@ class S3ObjectStore:
         self._transfers.shutdown()
         self._client.close()
 
-    def _open(self, ref: ObjectRef, start: int) -> "tuple[StreamingBody, int]":
-        """Open the object at byte `start`; gives the whole object's size too."""
+    def _open(self, ref: ObjectRef, start: int, stop: int | None) -> "tuple[StreamingBody, int, int]":
+        """Open the object from byte `start` to before `stop`; gives where it does end, and the whole object's size."""
         with self._reported(ref):
-            if not start:
+            if not start and stop is None:
                 whole = self._client.get_object(Bucket=ref.bucket, Key=ref.key)
-                return whole["Body"], whole["ContentLength"]
-            rest = self._client.get_object(Bucket=ref.bucket, Key=ref.key, Range=f"bytes={start}-")
-            body, size = rest["Body"], start + rest["ContentLength"]
-        if rest.get("ContentRange") != f"bytes {start}-{size - 1}/{size}":
+                return whole["Body"], whole["ContentLength"], whole["ContentLength"]
+            wanted = f"bytes={start}-{'' if stop is None else stop - 1}"
+            part = self._client.get_object(Bucket=ref.bucket, Key=ref.key, Range=wanted)
+            body, end = part["Body"], start + part["ContentLength"]
+        told, _, size = part.get("ContentRange", "").rpartition("/")
+        if told != f"bytes {start}-{end - 1}" or not size.isdecimal():
             body.close()
-            raise StoreUnreachable(f"{self._place}: a broken connection cannot be resumed for {ref.bucket}/{ref.key}")
-        return body, size
+            raise StoreUnreachable(f"{self._place}: it gives no parts of {ref.bucket}/{ref.key}")
+        return body, end, int(size)
 
     def _read_until_cut(self, ref: ObjectRef, body: "StreamingBody") -> Iterator[bytes]:
         with self._reported(ref):
@@ -307,6 +312,13 @@ def _expect_nothing(params: Mapping[str, Any], **_: object) -> None:
     params["headers"].pop("Expect", None)
 
 
+def _compare_wholes_only(params: Mapping[str, Any], **_: object) -> None:
+    """Compare no part with a checksum: some servers tell that of the whole object with it."""
+    if "Range" in params["headers"]:
+        params["headers"].pop("x-amz-checksum-mode", None)
+        params["context"].pop("checksum", None)
+
+
 class _ContextExecutor(ThreadPoolExecutor):
     """Threads that know what the one knows who gives them work."""
 
@@ -324,6 +336,8 @@ def _fact(error: ClientError) -> type[KoniferFsError]:
         return ObjectMissing
     if status == 507:
         return StoreFull
+    if status == 416:
+        return ContentUnreadable
     if status >= 500 or status in {302, 307, 408, 429} or code == "RequestTimeout":
         return StoreUnreachable
     return StoreRefused

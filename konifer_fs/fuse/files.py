@@ -87,7 +87,7 @@ class OpenFiles:
     async def read(self, handle: int, offset: int, length: int) -> bytes:
         """Read up to `length` bytes at `offset`."""
         opened = self._handles[handle].opened
-        if self._files.is_at_hand(opened):
+        if self._files.is_at_hand(opened, length, offset):
             return self._files.read(opened, length, offset)
         return await self._offload.transfer(self._files.read, opened, length, offset)
 

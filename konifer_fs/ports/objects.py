@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from konifer_fs.domain.errors import ContentUnreadable
 from konifer_fs.domain.variant import ObjectRef
 
 
@@ -19,6 +20,25 @@ class StoredObject:
     key: str
     size: int
     modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The bytes from `start` to before `stop` of an object that is known to have `size`."""
+
+    start: int
+    stop: int
+    size: int
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing of the object is left out."""
+        return self.start == 0 and self.stop == self.size
+
+    def check_size(self, ref: ObjectRef, size: int) -> None:
+        """Raise ContentUnreadable when the object turns out to have another size."""
+        if size != self.size:
+            raise ContentUnreadable(f"object {ref.key} has {size} bytes, not {self.size}")
 
 
 class ObjectStore(Protocol):
@@ -37,12 +57,12 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def fetch(self, ref: ObjectRef, target: BinaryIO) -> None:
-        """Write the whole object to `target` in pieces, or raise; `target`'s own errors pass through.
+    def fetch(self, ref: ObjectRef, target: BinaryIO, part: Part | None = None) -> None:
+        """Write the object, or a part of it, to `target` in pieces, or raise; `target`'s own errors pass through.
 
         Raises:
-            ObjectMissing, StoreUnreachable, StoreRefused: what `target` has got is a part.
-            ContentUnreadable: what came is not what was stored.
+            ObjectMissing, StoreUnreachable, StoreRefused: `target` may have got some of it.
+            ContentUnreadable: what came is not what was stored, or nothing came, for it has not the size of `part`.
         """
         ...
 

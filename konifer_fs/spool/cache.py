@@ -12,8 +12,10 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -27,6 +29,18 @@ _ARRIVING: Final = ".arriving-"
 # What is made room for at once, as parts of the whole: looking for what was used last reads the directory.
 _MORE: Final = 10
 _PIECE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """An open file that an object is written to: one of the two is called, in the end.
+
+    `keep` keeps it, once all of it is written, and raises OSError; `give_up` does not. The file is its user's to close.
+    """
+
+    file: BinaryIO
+    keep: Callable[[], None]
+    give_up: Callable[[], None]
 
 
 class Cache:
@@ -64,28 +78,28 @@ class Cache:
         self._remove(path)
         return None
 
-    @contextmanager
-    def keeping(self, ref: ObjectRef, size: int) -> Iterator[BinaryIO | None]:
-        """Give a file to write an object of so many bytes to, which is kept if that succeeds; None for no room.
-
-        It stays open, for whoever wrote it. Raises OSError.
-        """
+    def begin(self, ref: ObjectRef, size: int) -> "Arriving | None":
+        """Give a file to write an object of so many bytes to; None for no room. Raises OSError."""
         if not self._make_room(size):
-            yield None
-            return
-        descriptor, name = tempfile.mkstemp(prefix=_ARRIVING, dir=self.directory)
-        arriving, file = Path(name), cast(BinaryIO, os.fdopen(descriptor, "w+b"))
+            return None
         try:
-            yield file
-            file.flush()
-            os.setxattr(descriptor, _CHECKSUM, _digest(file).encode())
-            arriving.replace(self._path(ref))
+            descriptor, name = tempfile.mkstemp(prefix=_ARRIVING, dir=self.directory)
         except BaseException:
-            file.close()
-            arriving.unlink(missing_ok=True)
             self._charge(-size)
             raise
-        self._verified.add(self._path(ref).name)
+        file = cast(BinaryIO, os.fdopen(descriptor, "w+b", buffering=0))
+        return Arriving(
+            file, partial(self._keep, Path(name), file, self._path(ref)), partial(self._give_up, name, size)
+        )
+
+    def _keep(self, arriving: Path, file: BinaryIO, path: Path) -> None:
+        os.setxattr(file.fileno(), _CHECKSUM, _digest(file).encode())
+        arriving.replace(path)
+        self._verified.add(path.name)
+
+    def _give_up(self, name: str, size: int) -> None:
+        Path(name).unlink(missing_ok=True)
+        self._charge(-size)
 
     def drop(self, ref: ObjectRef) -> int:
         """Keep an object no longer; gives the bytes that are free now. Who has it open reads on."""

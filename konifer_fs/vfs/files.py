@@ -231,9 +231,11 @@ class Files:
             raise MovedOn
         return self._contents.pread(opened.content, length, offset)
 
-    def is_at_hand(self, opened: OpenFile) -> bool:
+    def is_at_hand(self, opened: OpenFile, length: int, offset: int) -> bool:
         """Whether reading will not have to fetch anything first."""
-        return opened.draft is not None or (opened.content is not None and opened.content.file is not None)
+        if opened.draft is not None or opened.content is None:
+            return opened.draft is not None
+        return self._contents.is_here(opened.content, length, offset)
 
     def write(self, opened: OpenFile, content: bytes, offset: int) -> int:
         """Write all of `content` at `offset`; gives its length.

@@ -1,13 +1,14 @@
 """Getting at an object's bytes: the store's own file where there is one, else a copy of it on local disk.
 
-One copy serves all who have the object open. It stays in the cache for later; where there is none, or no room in it,
-the copy is in the spool's scratch space and goes when the last of them closes.
+One copy serves all who have the object open, and comes as they read it. Once it is whole it stays in the cache for
+later; where there is none, or no room in it, it is in the spool's scratch space, and goes when the last of them closes.
 """
 
 import logging
 import os
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,20 +17,23 @@ from konifer_fs.domain.node import Entry
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import ObjectStore
 from konifer_fs.spool import Spool
-from konifer_fs.spool.cache import Cache
+from konifer_fs.spool.cache import Arriving, Cache
+from konifer_fs.workflows.arriving import Arrival
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class Content:
-    """The bytes of one object, opened `uses` times."""
+    """The bytes of one object, opened `uses` times; `file` is there once all of them are."""
 
     ref: ObjectRef
     expected_size: int | None
     uses: int = 0
     file: BinaryIO | None = None
     size: int = 0
+    arrival: Arrival | None = None
+    kept: Arriving | None = None
     charged: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,56 +76,68 @@ class Contents:
             raise ObjectMissing(f"asset {entry.asset_id} has no original")
         return self.acquire(entry.original, entry.size)
 
+    def is_here(self, content: Content, length: int, offset: int) -> bool:
+        """Whether a read of `length` bytes at `offset` need not wait for anything."""
+        return content.file is not None or (content.arrival is not None and content.arrival.has(length, offset))
+
     def pread(self, content: Content, length: int, offset: int) -> bytes:
-        """Read up to `length` bytes at `offset`, fetching the object first when it is not here."""
+        """Read up to `length` bytes at `offset`, fetching these first when they are not here."""
+        if content.file is None and (arrival := self._arrival(content)):
+            return arrival.read(length, offset)
         return os.pread(self.fetch(content).fileno(), length, offset)
 
     def fetch(self, content: Content) -> BinaryIO:
         """Give the open file with all of the object's bytes."""
-        if content.file is not None:
-            return content.file
-        with content.lock:
-            return content.file or self._download(content)
+        if content.file is None and (arrival := self._arrival(content)):
+            arrival.finish()
+            return arrival.file
+        assert content.file is not None  # noqa: S101 (for the type checker)
+        return content.file
 
     def path_of(self, content: Content) -> Path:
         """Give a path by which other processes of this user can open the object while it is open here."""
         return Path(f"/proc/{os.getpid()}/fd/{self.fetch(content).fileno()}")
 
-    def _download(self, content: Content) -> BinaryIO:
-        cache = self._cache
-        file = cache.find(content.ref, content.expected_size) if cache else None
-        if file is None:
-            size = self._objects.size(content.ref) if content.expected_size is None else content.expected_size
-            file = self._fetch_into_cache(cache, content, size) if cache else None
-            if file is None:
-                return self._fetch_into_scratch(content, size)
-        self._adopt(content, file)
-        return file
+    def _arrival(self, content: Content) -> Arrival | None:
+        """Have the object arrive; None when all of it is here."""
+        with content.lock:
+            if content.file is None and content.arrival is None:
+                kept = self._cache.find(content.ref, content.expected_size) if self._cache else None
+                if kept is None:
+                    self._begin(content)
+                else:
+                    self._adopt(content, kept)
+            return None if content.file else content.arrival
 
-    def _fetch_into_cache(self, cache: Cache, content: Content, size: int) -> BinaryIO | None:
-        """Fetch an object to where it stays; None where there is no room, or the disk fails."""
+    def _begin(self, content: Content) -> None:
+        size = self._objects.size(content.ref) if content.expected_size is None else content.expected_size
+        content.kept = self._begin_to_keep(content.ref, size)
+        if content.kept is None:
+            self._spool.drafts.take(size)
+            content.charged = size
+        file = content.kept.file if content.kept else self._spool.scratch()
+        content.arrival = Arrival(
+            file,
+            size,
+            fetch=partial(self._objects.fetch, content.ref),
+            on_complete=partial(self._complete, content, file),
+        )
+
+    def _begin_to_keep(self, ref: ObjectRef, size: int) -> Arriving | None:
         try:
-            with cache.keeping(content.ref, size) as file:
-                if file is not None:
-                    self._objects.fetch(content.ref, file)
+            return self._cache.begin(ref, size) if self._cache else None
         except OSError as error:
-            log.warning("%s is not kept: %s", content.ref.key, error)
+            log.warning("%s is not kept: %s", ref.key, error)
             return None
-        return file
 
-    def _fetch_into_scratch(self, content: Content, size: int) -> BinaryIO:
-        self._spool.drafts.take(size)
-        file = self._spool.scratch()
-        try:
-            self._objects.fetch(content.ref, file)
-            file.flush()
-            self._adopt(content, file)
-        except BaseException:
-            file.close()
-            self._spool.drafts.take(-size)
-            raise
-        content.charged = size
-        return file
+    def _complete(self, content: Content, file: BinaryIO) -> None:
+        if content.kept:
+            try:
+                content.kept.keep()
+            except OSError as error:
+                content.kept.give_up()
+                log.warning("%s is not kept: %s", content.ref.key, error)
+        self._adopt(content, file)
 
     def _adopt(self, content: Content, file: BinaryIO) -> None:
         size = os.fstat(file.fileno()).st_size
@@ -130,14 +146,17 @@ class Contents:
         content.file, content.size = file, size
 
     def release(self, content: Content) -> None:
-        """Close an object once."""
+        """Close an object once. What has not arrived whole by then is not kept."""
         with self._lock:
             content.uses -= 1
             if content.uses:
                 return
             self._open.pop(content.ref, None)
-        if content.file is not None:
-            content.file.close()
+        if content.arrival is None:
+            if content.file is not None:
+                content.file.close()
+        elif not content.arrival.close() and content.kept:
+            content.kept.give_up()
         self._spool.drafts.take(-content.charged)
 
     def evict(self, ref: ObjectRef) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from konifer_fs.domain.errors import ContentUnreadable, ObjectMissing
 from konifer_fs.domain.variant import ObjectRef
-from konifer_fs.ports import ObjectStore
+from konifer_fs.ports import ObjectStore, Part
 from tests.contracts.conftest import Bench
 
 MULTIPART_BYTES = 20 << 20
@@ -37,6 +37,26 @@ def test_a_fetch_fills_a_real_file(bench: Bench, tmp_path: Path) -> None:
     with (tmp_path / "target").open("wb") as target:
         bench.store.fetch(ref, target)
     assert (tmp_path / "target").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, 10), (1, 2), (1 << 20, 2_500_000), (2_999_999, 3_000_000), (0, 3_000_000)]
+)
+def test_a_part_is_those_bytes(bench: Bench, start: int, stop: int) -> None:
+    ref, content, target = bench.new_ref(), os.urandom(3_000_000), BytesIO()
+    bench.store.put(ref, bench.source(content), "image/png")
+    bench.store.fetch(ref, target, Part(start, stop, len(content)))
+    assert target.getvalue() == content[start:stop]
+
+
+@pytest.mark.parametrize("size", [4, 6, 10])
+def test_a_part_of_an_object_of_another_size_is_unreadable(bench: Bench, size: int) -> None:
+    ref, target = bench.new_ref(), BytesIO()
+    bench.store.put(ref, bench.source(b"bytes"), "image/png")
+    for start, stop in {(0, size), (0, 3), (size - 1, size)}:
+        with pytest.raises(ContentUnreadable):
+            bench.store.fetch(ref, target, Part(start, stop, size))
+    assert target.getvalue() == b""
 
 
 def test_an_object_outlives_its_source(bench: Bench) -> None:

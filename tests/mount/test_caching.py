@@ -1,17 +1,24 @@
 """Contents from S3 that stay on local disk, counted by what the server is asked for."""
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.mount.elsewhere import PICTURE
+from tests.contracts.relay import Relay, relaying
+from tests.mount.elsewhere import PICTURE, wait_until
 from tests.mount.mounting import Mount, MountFactory, konifer_fs
+from tests.servers import S3Server
 
 KEPT: Final = pytest.mark.semantics("What was read from S3 is kept on local disk")
+ARRIVES: Final = pytest.mark.semantics("A file on S3 is read as it arrives, in pieces of 1 MiB")
 CHECKED: Final = pytest.mark.semantics("Kept bytes are compared with their checksum when a mount first opens them")
+
+
+LARGE: Final = 16 << 20
 
 
 def kept_files(mount: Mount) -> dict[str, bytes]:
@@ -63,6 +70,32 @@ def test_what_is_kept_is_read_while_the_store_is_away(mounted: MountFactory, s3_
     mount.config_file.write_text(config + '\nobject-store.s3.endpoint-url = "http://127.0.0.1:9"\n')
     mount.mount("-o", "ro")
     assert file.read_bytes() == picture(0)
+
+
+@ARRIVES
+@pytest.mark.parametrize("store", ["moto", "rclone"])
+def test_a_look_at_a_large_file_fetches_a_part_of_it(
+    mounted: MountFactory, s3_server: Mapping[str, S3Server], store: str
+) -> None:
+    ranges: list[str] = []
+
+    def note(piece: bytes) -> bytes:
+        ranges.extend(re.findall(r"^range: bytes=([\d-]*)\r$", piece.decode("latin-1"), re.MULTILINE | re.IGNORECASE))
+        return piece
+
+    large = PICTURE + os.urandom(LARGE - len(PICTURE))
+    with relaying(Relay(edit_request=note), s3_server[store].endpoint_url) as relay:
+        mount = mounted(store, config=f'object-store.s3.endpoint-url = "{relay.endpoint_url}"')
+        file = mount.path / "large.jpg"
+        file.write_bytes(large)
+        mount.remount()
+        with file.open("rb", buffering=0) as stream:
+            assert os.pread(stream.fileno(), 100, 0) == large[:100]
+            assert os.pread(stream.fileno(), 100, LARGE - 50) == large[-50:]
+        assert sum(1 + int(stop) - int(start) for start, stop in (part.split("-") for part in ranges)) <= LARGE // 4
+        wait_until(lambda: kept_files(mount) == {})
+        assert file.read_bytes() == large
+        wait_until(lambda: list(kept_files(mount).values()) == [large])
 
 
 @KEPT
