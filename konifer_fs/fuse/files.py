@@ -14,6 +14,7 @@ from konifer_fs.domain.errors import IsADirectory, MovedOn
 from konifer_fs.domain.node import Directory, Entry, Ownership
 from konifer_fs.fuse.handles import Handles
 from konifer_fs.fuse.inodes import Inode
+from konifer_fs.fuse.reading_ahead import ReadingAhead
 from konifer_fs.fuse.session import Session
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.opened import OpenFile
@@ -38,6 +39,7 @@ class OpenFiles:
         self._offload = session.offload
         self._files = session.fs.files
         self._handles: Handles[_File] = Handles()
+        self._ahead = ReadingAhead(session.inodes, session.fs.files)
 
     def inode_of(self, handle: int) -> Inode:
         """Give the inode that a handle is open on; raises MovedOn for one that is not."""
@@ -135,3 +137,5 @@ class OpenFiles:
             await self._offload.transfer(self._files.release, file.opened)
         if file.opened.draft is not None:
             self._session.inodes.drop_listings(file.inode)
+        elif file.opened.was_read_whole:
+            self._ahead.note_read(file.inode)

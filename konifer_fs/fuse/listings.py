@@ -4,7 +4,7 @@ Lives on the trio thread. Whoever learns of a change drops what it touches; one 
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from konifer_fs.vfs.listing import Row
@@ -23,6 +23,10 @@ class KeptListing:
     def __len__(self) -> int:
         """Give how many names there are."""
         return len(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Go over all rows."""
+        return iter(self._rows)
 
     def at_hand(self, place: int) -> Sequence[Row]:
         """Give some rows from `place` on, none at the end."""

@@ -7,7 +7,7 @@ file over to it. Thread-safe: drafts lock themselves.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from konifer_fs.domain.errors import (
@@ -229,13 +229,21 @@ class Files:
             return opened.draft.file.pread(length, offset)
         if opened.content is None:
             raise MovedOn
-        return self._contents.pread(opened.content, length, offset)
+        content = self._contents.pread(opened.content, length, offset)
+        opened.bytes_read += len(content)
+        return content
 
     def is_at_hand(self, opened: OpenFile, length: int, offset: int) -> bool:
         """Whether reading will not have to fetch anything first."""
         if opened.draft is not None or opened.content is None:
             return opened.draft is not None
         return self._contents.is_here(opened.content, length, offset)
+
+    def fetch_ahead(self, entries: Sequence[Entry]) -> None:
+        """Have the contents of entries here before they are read, where that is of use; does not wait."""
+        for entry in entries:
+            if entry.original is not None and entry.size is not None:
+                self._contents.fetch_ahead(entry.original, entry.size)
 
     def write(self, opened: OpenFile, content: bytes, offset: int) -> int:
         """Write all of `content` at `offset`; gives its length.

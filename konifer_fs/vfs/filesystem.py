@@ -195,6 +195,7 @@ class FileSystem:
 
     def close(self) -> None:
         """Store and render nothing more, wait for what is being rendered, and catch up."""
+        self._contents.close()
         self.retries.close()
         self._workshop.close()
         if not self._settings.read_only:

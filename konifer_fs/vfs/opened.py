@@ -8,7 +8,7 @@ from konifer_fs.workflows.fetch_content import Content
 class OpenFile:
     """One `open(2)`: on an entry's content, on a draft, or on a content whose file has become a draft since."""
 
-    __slots__ = ("changed", "content", "draft", "entry", "writable")
+    __slots__ = ("bytes_read", "changed", "content", "draft", "entry", "writable")
 
     def __init__(self, *, entry: Entry | None, writable: bool) -> None:
         self.entry = entry
@@ -16,6 +16,7 @@ class OpenFile:
         self.content: Content | None = None
         self.draft: Draft | None = None
         self.changed = False
+        self.bytes_read = 0
 
     @property
     def content_token(self) -> object:
@@ -31,6 +32,12 @@ class OpenFile:
     def node_id(self) -> int:
         """The inode number of the file."""
         return self.draft.id if self.draft else self.entry.id if self.entry else 0
+
+    @property
+    def was_read_whole(self) -> bool:
+        """Whether an entry's content was read through this handle, as many bytes as it has."""
+        size = self.entry.size if self.entry else None
+        return bool(size) and self.bytes_read >= (size or 0)
 
     def has_bytes_of(self, other: "OpenFile") -> bool:
         """Whether both are on one draft, or on one asset's content."""

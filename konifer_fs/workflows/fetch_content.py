@@ -7,12 +7,13 @@ later; where there is none, or no room in it, it is in the spool's scratch space
 import logging
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-from konifer_fs.domain.errors import ContentUnreadable, ObjectMissing
+from konifer_fs.domain.errors import ContentUnreadable, KoniferFsError, ObjectMissing
 from konifer_fs.domain.node import Entry
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import ObjectStore
@@ -21,6 +22,9 @@ from konifer_fs.spool.cache import Arriving, Cache
 from konifer_fs.workflows.arriving import Arrival
 
 log = logging.getLogger(__name__)
+
+_AHEAD_AT_ONCE: Final = 8
+_MOST_AHEAD: Final = 32 << 20
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +51,7 @@ class Contents:
         self._cache = cache
         self._open: dict[ObjectRef, Content] = {}
         self._lock = threading.Lock()
+        self._ahead = ThreadPoolExecutor(_AHEAD_AT_ONCE, thread_name_prefix="reading ahead")
 
     def acquire(self, ref: ObjectRef, expected_size: int | None) -> Content:
         """Open an object; each call is paired with a `release`. Remote bytes are fetched at the first read.
@@ -93,6 +98,25 @@ class Contents:
             return arrival.file
         assert content.file is not None  # noqa: S101 (for the type checker)
         return content.file
+
+    def fetch_ahead(self, ref: ObjectRef, size: int) -> None:
+        """Have an object kept before somebody reads it, unless it is large: it is read as it arrives then."""
+        if self._cache and size <= _MOST_AHEAD:
+            self._ahead.submit(self._try_fetch, ref, size)
+
+    def _try_fetch(self, ref: ObjectRef, size: int) -> None:
+        try:
+            content = self.acquire(ref, size)
+            try:
+                self.fetch(content)
+            finally:
+                self.release(content)
+        except (KoniferFsError, OSError) as error:
+            log.debug("%s was not fetched ahead: %s", ref.key, error)
+
+    def close(self) -> None:
+        """Fetch nothing ahead any more."""
+        self._ahead.shutdown(wait=False, cancel_futures=True)
 
     def path_of(self, content: Content) -> Path:
         """Give a path by which other processes of this user can open the object while it is open here."""

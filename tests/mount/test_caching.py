@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from tests.servers import S3Server
 
 KEPT: Final = pytest.mark.semantics("What was read from S3 is kept on local disk")
 ARRIVES: Final = pytest.mark.semantics("A file on S3 is read as it arrives, in pieces of 1 MiB")
+AHEAD: Final = pytest.mark.semantics("Who lists a directory and reads its files whole, one after the other")
 CHECKED: Final = pytest.mark.semantics("Kept bytes are compared with their checksum when a mount first opens them")
 
 
@@ -96,6 +98,38 @@ def test_a_look_at_a_large_file_fetches_a_part_of_it(
         wait_until(lambda: kept_files(mount) == {})
         assert file.read_bytes() == large
         wait_until(lambda: list(kept_files(mount).values()) == [large])
+
+
+@AHEAD
+@pytest.mark.parametrize("order", [sorted, list])
+def test_the_next_files_of_a_walk_are_fetched_meanwhile(
+    mounted: MountFactory, order: Callable[[Iterable[str]], list[str]]
+) -> None:
+    mount = mounted("rclone")
+    place = mount.path / "a"
+    place.mkdir()
+    for number in [5, 1, 9, 3, 7, 0, 8, 2, 6, 4]:
+        (place / f"{number}.jpg").write_bytes(picture(number))
+    mount.remount()
+    names = order([path.name for path in place.iterdir()])
+    assert (names == sorted(names)) == (order is sorted)
+    for name in names[:3]:
+        assert (place / name).read_bytes() == picture(int(name[0]))
+    wait_until(lambda: picture(int(names[3][0])) in kept_files(mount).values())
+    assert (place / names[3]).read_bytes() == picture(int(names[3][0]))
+    wait_until(lambda: {picture(int(name[0])) for name in names[4:6]} <= set(kept_files(mount).values()))
+    assert picture(int(names[9][0])) not in kept_files(mount).values()
+
+
+@AHEAD
+def test_nothing_is_fetched_for_who_reads_here_and_there(mounted: MountFactory) -> None:
+    mount = mounted("rclone")
+    files = fill(mount, 10)
+    assert len(list(files[0].parent.iterdir())) == 10
+    for number in (0, 1, 5, 6, 3, 8):
+        assert files[number].read_bytes() == picture(number)
+    time.sleep(0.5)
+    assert len(kept_files(mount)) == 6
 
 
 @KEPT
