@@ -15,6 +15,7 @@ from konifer_fs.adapters.directory import DirectoryObjectStore
 from konifer_fs.adapters.memory import MemoryObjectStore
 from konifer_fs.adapters.pillow.engine import PillowEngine
 from konifer_fs.adapters.postgres.changes import PostgresChangeFeed
+from konifer_fs.adapters.postgres.dialects import find_dialect
 from konifer_fs.adapters.postgres.embedded import start, start_temporary
 from konifer_fs.adapters.postgres.examining import spell_conninfo
 from konifer_fs.adapters.postgres.migrate import check_database, migrate_database
@@ -26,6 +27,7 @@ from konifer_fs.config import (
     OnOverwrite,
     S3StoreSettings,
 )
+from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.errors import NoSuchName
 from konifer_fs.domain.node import Directory
 from konifer_fs.domain.path import AssetPath
@@ -62,6 +64,7 @@ def wire(
 
     Raises:
         SchemaMismatch: the database is at another version; says which command to run.
+        DialectUnclear: its rows, and the configuration, do not tell as which Konifer to write.
         StoreUnreachable, StoreRefused: a store does not answer, or not as it must.
         SpoolInUse: another mount has the spool, or it holds drafts of another store.
         NoSuchName: a read-only mount of a subpath that does not exist.
@@ -72,8 +75,9 @@ def wire(
         if config.data_store is None and not read_only:
             migrate_database(conninfo)
         check_database(conninfo)
+        dialect = find_dialect(conninfo, config.filesystem.dialect, read_only=read_only)
         own = f"konifer-fs/{name}/{secrets.token_hex(8)}"
-        metadata = PostgresStore(conninfo, deadline=config.filesystem.deadline, application_name=own)
+        metadata = PostgresStore(conninfo, deadline=config.filesystem.deadline, application_name=own, dialect=dialect)
         stack.callback(metadata.close)
         changes = PostgresChangeFeed(conninfo, application_name=own)
         stack.callback(changes.close)
@@ -85,7 +89,7 @@ def wire(
         spool = stack.enter_context(closing(_open_spool(config, directory, name, owner)))
         cache = _open_cache(config, directory, str(metadata.find_identity()))
         root = _find_root(metadata, subpath, read_only=read_only)
-        settings = _read_settings(config, show_virtual=show_virtual, read_only=read_only)
+        settings = _read_settings(config, dialect, show_virtual=show_virtual, read_only=read_only)
         filesystem = FileSystem(metadata, objects, engine, spool, settings, root, cache)
         stack.callback(filesystem.close)
         if not read_only:
@@ -209,7 +213,7 @@ def _find_root(metadata: MetadataStore, subpath: AssetPath, *, read_only: bool) 
     return root
 
 
-def _read_settings(config: Config, *, show_virtual: bool, read_only: bool) -> Settings:
+def _read_settings(config: Config, dialect: Dialect, *, show_virtual: bool, read_only: bool) -> Settings:
     own = config.filesystem
     return Settings(
         defaults=Defaults(
@@ -225,5 +229,6 @@ def _read_settings(config: Config, *, show_virtual: bool, read_only: bool) -> Se
         show_virtual=show_virtual,
         profiles=config.profiles,
         generation=config.variant_generation,
+        dialect=dialect,
         capacity=own.capacity,
     )

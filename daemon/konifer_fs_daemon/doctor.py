@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from konifer_fs.adapters.postgres.dialects import find_dialect
 from konifer_fs.adapters.postgres.examining import examine as examine_server
 from konifer_fs.adapters.postgres.migrate import check_database
 from konifer_fs.config import Config, load
@@ -92,7 +93,9 @@ def _check_database(config: Config) -> Iterator[Check]:
             yield Check(name="database", well=True, finding=f"the first mount makes {place}" if fresh else place)
             yield from _check_server(conninfo)
             if not (fresh or config.in_memory):
-                yield _check_schema(conninfo)
+                yield (schema := _check_schema(conninfo))
+                if schema.well:
+                    yield _check_dialect(conninfo, config)
     except KoniferFsError as error:
         yield Check(name="database", well=False, finding=str(error))
 
@@ -115,6 +118,14 @@ def _check_schema(conninfo: str) -> Check:
     except KoniferFsError as error:
         return Check(name="schema", well=False, finding=str(error))
     return Check(name="schema", well=True, finding="as this version needs it")
+
+
+def _check_dialect(conninfo: str, config: Config) -> Check:
+    try:
+        dialect = find_dialect(conninfo, config.filesystem.dialect, read_only=False)
+    except KoniferFsError as error:
+        return Check(name="dialect", well=False, finding=str(error))
+    return Check(name="dialect", well=True, finding=f"Konifer's rows are written in dialect {dialect.value}")
 
 
 def _check_buckets(config: Config) -> Iterator[Check]:

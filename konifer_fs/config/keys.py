@@ -11,6 +11,7 @@ from konifer_fs.config import convert
 from konifer_fs.config.errors import ConfigError
 from konifer_fs.config.paths import ExpireStrategy, OnDemand
 from konifer_fs.config.settings import Durability, LogFormat, OnOverwrite
+from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.parameters import PARAMETERS
 
 Conversion = Callable[[object], Any]
@@ -53,6 +54,7 @@ BLOCKS: Final[Mapping[str, Mapping[str, Conversion]]] = {
         "in-memory-max-bytes": convert.size,
         "on-overwrite": convert.member_of(OnOverwrite),
         "durability": convert.member_of(Durability),
+        "dialect": convert.member_of(Dialect),
         "uid": convert.whole_number(0, _LAST_ID),
         "gid": convert.whole_number(0, _LAST_ID),
         "umask": convert.octal,

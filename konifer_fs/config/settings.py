@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from konifer_fs.config.paths import PathRules
+from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.transformation import Request
 
 MIB: Final = 1024 * 1024
@@ -104,6 +105,7 @@ class FilesystemSettings:
     `spool_dir` and `cache_dir` None are `spool` and `cache` in the data directory (in the temporary one of an in-memory
     mount); `uid` and `gid` None are the mounting user's; `capacity` is what `statfs` tells, None where the store or
     1 PiB does. `deadline` is counted from the last progress, `drain` is how long an unmount waits for pending drafts.
+    `dialect` is that of the Konifer whose database it is, None to find out by its rows.
     `metrics_address` is where Prometheus may ask over HTTP, None where it may not.
     """
 
@@ -115,6 +117,7 @@ class FilesystemSettings:
     cache_min_free_bytes: int = GIB
     on_overwrite: OnOverwrite = OnOverwrite.REPLACE
     durability: Durability = Durability.CLOSE
+    dialect: Dialect | None = None
     uid: int | None = None
     gid: int | None = None
     umask: int = 0o022

@@ -146,6 +146,10 @@ class StoreFull(KoniferFsError):
     """The object store is full."""
 
 
+class DialectUnclear(KoniferFsError):
+    """It is not clear as which Konifer to write to the database."""
+
+
 class SchemaMismatch(KoniferFsError):
     """The database is not as this version needs it."""
 

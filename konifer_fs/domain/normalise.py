@@ -1,12 +1,14 @@
-"""From what was asked for to the one canonical transformation of an original, by the rules of Konifer's later releases.
+"""From what was asked for to the one canonical transformation of an original, by the rules of a release of Konifer.
 
-The rotation comes first, so a box is one of the turned picture. `r=auto` becomes the rotation and flip that the
+The rotation comes first, so a canonical box is one of the turned picture; the box that is asked for is one of it in
+dialect C only. `r=auto` becomes the rotation and flip that the
 original's EXIF orientation asks for, so that equal transformations always mean equal pixels.
 """
 
 from dataclasses import replace
 from typing import Final
 
+from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.errors import ExpressionMalformed
 from konifer_fs.domain.formats import ImageFormat
 from konifer_fs.domain.geometry import Size, turned_size
@@ -49,15 +51,18 @@ _OPPOSITE: Final = {
 }
 
 
-def normalised(request: Request, original: Attributes, orientation: int = 1) -> Transformation:
-    """Give the canonical transformation of `request` for an original.
+def normalised(
+    request: Request, original: Attributes, orientation: int = 1, dialect: Dialect = Dialect.C
+) -> Transformation:
+    """Give the canonical transformation of `request` for an original, by the rules of `dialect`.
 
     `orientation` is the original's EXIF orientation, 1 to 8, and counts for `r=auto` only.
 
     Raises:
-        ExpressionMalformed: the parameters do not go together, or leave the result without width or height.
+        ExpressionMalformed: the parameters do not go together, leave the result without width or height, or are not
+            known to that Konifer.
     """
-    wanted = _transformation(request, original, orientation)
+    wanted = _transformation(request, original, orientation, dialect)
     if min(wanted.width, wanted.height) < 1:
         raise ExpressionMalformed(f"the result would be {wanted.width}x{wanted.height}")
     return wanted
@@ -84,6 +89,12 @@ def preprocessed(
     )
 
 
+def asked_box(wanted: Transformation, dialect: Dialect) -> Size:
+    """Give the width and height by which a canonical transformation is asked for."""
+    box = (wanted.width, wanted.height)
+    return box if dialect.turns_first else turned_size(box, wanted.rotate)
+
+
 def canonical_turn(rotate: Rotate, flip: Flip) -> Turn:
     """Give what a rotation, not AUTO, and then a flip come to: a rotation, and whether to mirror left to right."""
     if flip is Flip.V:
@@ -99,11 +110,18 @@ def check_consistent(request: Request) -> None:
         raise ExpressionMalformed("r=auto does not go with f")
 
 
-def _transformation(request: Request, original: Attributes, orientation: int) -> Transformation:
+def _transformation(
+    request: Request, original: Attributes, orientation: int, dialect: Dialect = Dialect.C
+) -> Transformation:
     check_consistent(request)
+    _check_known(request, dialect)
     image_format = request.format or original.format
     rotate, mirrored = _turn(request, orientation)
-    width, height = _box(request, turned_size((original.width, original.height), rotate))
+    size = (original.width, original.height)
+    if dialect.turns_first:
+        width, height = _box(request, turned_size(size, rotate))
+    else:
+        width, height = turned_size(_box(request, size), rotate)
     padding = request.pad or 0
     return Transformation(
         width=width,
@@ -113,14 +131,20 @@ def _transformation(request: Request, original: Attributes, orientation: int) ->
         gravity=request.gravity or Gravity.CENTER,
         rotate=rotate,
         horizontal_flip=mirrored,
-        filter=_filter(request),
+        filter=_filter(request, dialect),
         blur=request.blur or 0,
-        quality=_quality(request, image_format),
+        quality=_quality(request, image_format, dialect),
         padding=padding,
         padding_color=_padding_color(request, image_format) if padding else None,
         strip=request.strip or frozenset(),
-        color_space=_color_space(request, original),
+        color_space=_color_space(request, original, dialect),
     )
+
+
+def _check_known(request: Request, dialect: Dialect) -> None:
+    is_srgb = request.color_space in {None, ColorSpace.ORIGIN, ColorSpace.SRGB}
+    if not (is_srgb or dialect.knows_color_spaces) or (request.strip or frozenset()) - dialect.strippable:
+        raise ExpressionMalformed("the Konifer of this database does not know all of it")
 
 
 def _turn(request: Request, orientation: int) -> Turn:
@@ -143,24 +167,27 @@ def _divide(dividend: int, divisor: int) -> int:
     return (2 * dividend + divisor) // (2 * divisor)
 
 
-def _filter(request: Request) -> Filter:
+def _filter(request: Request, dialect: Dialect) -> Filter:
     """A picture that is to be grey has no colours to filter."""
-    if request.color_space is ColorSpace.GRAYSCALE and request.filter in {Filter.GRAYSCALE, Filter.SEPIA}:
+    is_grey = request.color_space is ColorSpace.GRAYSCALE and dialect.drops_vain_filters
+    if is_grey and request.filter in {Filter.GRAYSCALE, Filter.SEPIA}:
         return Filter.NONE
     return request.filter or Filter.NONE
 
 
-def _quality(request: Request, image_format: ImageFormat) -> int:
+def _quality(request: Request, image_format: ImageFormat, dialect: Dialect) -> int:
     if request.quality is None or not image_format.has_quality:
         return image_format.default_quality
-    return min(request.quality, image_format.max_quality)
+    return min(request.quality, image_format.max_quality) if dialect.bounds_quality else request.quality
 
 
 def _padding_color(request: Request, image_format: ImageFormat) -> Color:
     return request.pad_color or (_TRANSPARENT if image_format.is_translucent else _WHITE)
 
 
-def _color_space(request: Request, original: Attributes) -> str:
+def _color_space(request: Request, original: Attributes, dialect: Dialect) -> str:
+    if not dialect.knows_color_spaces:
+        return ColorSpace.SRGB.value
     if request.color_space is None or request.color_space is ColorSpace.ORIGIN:
         return original.color_space
     return str(request.color_space.value)

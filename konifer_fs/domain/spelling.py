@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.errors import ExpressionMalformed, NoSuchName
 from konifer_fs.domain.expression import parse_expression
-from konifer_fs.domain.normalise import canonical_turn, normalised
+from konifer_fs.domain.normalise import asked_box, canonical_turn, normalised
 from konifer_fs.domain.parameters import parse_parameters, spell_parameters
 from konifer_fs.domain.transformation import ColorSpace, Flip, Request, Rotate, Transformation
 from konifer_fs.domain.variant import Attributes
@@ -20,7 +21,11 @@ _SHORTEST_OVERRIDE: Final = len(",q=1")
 
 
 def spell(
-    wanted: Transformation, original: Attributes, profiles: Mapping[str, Request], orientation: int | None = None
+    wanted: Transformation,
+    original: Attributes,
+    profiles: Mapping[str, Request],
+    orientation: int | None = None,
+    dialect: Dialect = Dialect.C,
 ) -> str | None:
     """Give the name of a variant of an original, its extension included; None where no name asks for it.
 
@@ -28,7 +33,7 @@ def spell(
     the width rather than the height, and the width where nothing need be said. `profiles` are by lower-cased name;
     those with `r=auto` are passed over while `orientation`, the original's by EXIF, is not known.
     """
-    speller = _Speller(wanted, original, orientation)
+    speller = _Speller(wanted, original, orientation, dialect)
     extension = f".{wanted.format.value}"
     names = sorted(name for name in profiles if _is_read(name + extension, profiles))
     names.sort(key=len)
@@ -70,13 +75,14 @@ class _Speller:
     wanted: Transformation
     original: Attributes
     orientation: int | None
+    dialect: Dialect
 
     def matches(self, request: Request) -> bool:
         """Whether a request is one for the variant, as far as is known."""
         if request.rotate is Rotate.AUTO and self.orientation is None:
             return False
         try:
-            return normalised(request, self.original, self.orientation or 1) == self.wanted
+            return normalised(request, self.original, self.orientation or 1, self.dialect) == self.wanted
         except ExpressionMalformed:
             return False
 
@@ -96,10 +102,11 @@ class _Speller:
         is_kept = wanted.color_space == self.original.color_space
         spaces = [space for space in ColorSpace if space.value == wanted.color_space]
         turn = (wanted.rotate, wanted.horizontal_flip)
+        width, height = asked_box(wanted, self.dialect)
         requests = (
             Request(
-                width=wanted.width,
-                height=wanted.height,
+                width=width,
+                height=height,
                 fit=wanted.fit,
                 format=wanted.format,
                 gravity=wanted.gravity,

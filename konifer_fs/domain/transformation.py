@@ -1,7 +1,7 @@
 """What a variant is asked to be, and what it is: Konifer's parameters, and their canonical form.
 
 A `Request` is what somebody spelled (`parameters`, `expression`); `normalise` turns it, for one original, into the
-`Transformation` that is stored. Equal transformations are one stored variant. The JSON is Konifer's dialect C.
+`Transformation` that is stored. Equal transformations are one stored variant. The JSON is of dialect C (see `dialect`).
 """
 
 from collections.abc import Iterable, Mapping

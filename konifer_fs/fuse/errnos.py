@@ -56,6 +56,7 @@ ERRNOS: Final[dict[type[errors.KoniferFsError], int]] = {
     errors.StoreUnreachable: errno.EIO,
     errors.StoreRefused: errno.EIO,
     errors.SchemaMismatch: errno.EIO,
+    errors.DialectUnclear: errno.EIO,
     errors.SpoolInUse: errno.EBUSY,
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from konifer_fs.config import PathRules, VariantGenerationSettings
+from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.transformation import Request
 from konifer_fs.vfs.nodes import Defaults
 
@@ -14,7 +15,7 @@ class Settings:
 
     `durable_in_spool` is `durability = spool`: a close is content with the spool.
 
-    `profiles` are by lower-cased name.
+    `profiles` are by lower-cased name. `dialect` is that of the database.
     """
 
     defaults: Defaults
@@ -22,6 +23,7 @@ class Settings:
     max_upload_bytes: int
     profiles: Mapping[str, Request]
     generation: VariantGenerationSettings
+    dialect: Dialect = Dialect.C
     keep: bool = False
     durable_in_spool: bool = False
     read_only: bool = False

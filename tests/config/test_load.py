@@ -18,6 +18,7 @@ from konifer_fs.config import (
     S3StoreSettings,
     load,
 )
+from konifer_fs.domain.dialect import Dialect
 
 Loads = Callable[..., Config]
 GIB = 1024**3
@@ -190,7 +191,7 @@ def test_every_key_of_our_block_is_read(loads: Loads) -> None:
         filesystem {
           spool-dir = /spool, spool-max-bytes = 2 GiB, local-max-bytes = 64k
           cache-dir = /cache, cache-max-bytes = 3 GiB, cache-min-free-bytes = 1k
-          on-overwrite = keep, durability = spool
+          on-overwrite = keep, durability = spool, dialect = A
           uid = 0, gid = 100, umask = 077
           capacity = 1 TB
           deadline = 1m30s, drain = 0s
@@ -206,6 +207,7 @@ def test_every_key_of_our_block_is_read(loads: Loads) -> None:
         cache_min_free_bytes=1024,
         on_overwrite=OnOverwrite.KEEP,
         durability=Durability.SPOOL,
+        dialect=Dialect.A,
         uid=0,
         gid=100,
         umask=0o077,

@@ -13,7 +13,7 @@ from psycopg.rows import namedtuple_row
 
 from tests.mount.dialect import (
     FORMATS,
-    NotDialectC,
+    NotDecodable,
     read_attributes,
     read_lqip,
     read_original_transformation,
@@ -145,5 +145,5 @@ def spellings() -> Iterator[object]:
 
 @pytest.mark.parametrize("value", list(spellings()), ids=str)
 def test_the_reader_is_strict(value: object) -> None:
-    with pytest.raises(NotDialectC):
+    with pytest.raises(NotDecodable):
         read_attributes(value)

@@ -9,6 +9,7 @@ from psycopg import Connection, connect
 from konifer_fs.adapters.postgres import migrate
 from konifer_fs.domain.errors import SchemaMismatch
 from tests.postgres import trees
+from tests.postgres.konifers import make_konifer
 
 CONTRACT = {
     "asset_tree_path_gist_idx",
@@ -63,16 +64,6 @@ KONIFERS = "asset_tree asset_variant asset_label asset_tag path_entry_counter ou
 def raw(database: str) -> Iterator[Connection]:
     with connect(database, autocommit=True) as connection:
         yield connection
-
-
-def make_konifer(connection: Connection, version: int = 8) -> None:
-    """Make the tables as a Konifer of that version does."""
-    connection.execute("CREATE EXTENSION IF NOT EXISTS ltree")
-    connection.execute("CREATE TABLE migrations (id int PRIMARY KEY, description text)")
-    connection.execute("CREATE TABLE migrations_lock (id int PRIMARY KEY, locked bool)")
-    for migration in migrate.list_migrations("konifer")[:version]:
-        connection.execute(migration.text)
-    connection.execute("INSERT INTO migrations SELECT i, '' FROM generate_series(1, %s) i", [version])
 
 
 def describe_tables(connection: Connection) -> list[tuple[object, ...]]:

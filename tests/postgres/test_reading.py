@@ -180,7 +180,7 @@ def test_facts_are_all_that_is_known_of_an_entry(connection: Connection) -> None
     assert facts.annotations.labels == {"team": "red", "phone": "Android"}
     assert facts.annotations.tags == ("z", "a", "m")
     assert facts.annotations.private == {"user.a": b"\0\xff", "user.b": b""}
-    assert facts.attributes == {"width": 3, "height": 2, "format": "JPEG"}
+    assert facts.attributes == {"width": 3, "height": 2, "format": "jpg"}
     assert facts.modified_at == datetime(2026, 1, 2, 4, 4, 5, 678901, tzinfo=UTC)
 
 

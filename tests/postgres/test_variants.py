@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid4
 
 from konifer_fs.adapters.postgres import reading, reaping, recording, removing, variants
 from konifer_fs.adapters.postgres.store import PostgresStore
+from konifer_fs.domain.dialect import Dialect, read_transformation
 from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.node import Entry
 from konifer_fs.domain.variant import Json
@@ -116,8 +117,10 @@ def test_rows_of_other_writers_have_no_size_and_any_json(connection: Connection)
     assert {variant.size for variant in listed} == {None}
     transformations = [variant.transformation for variant in listed]
     assert transformations.count({}) == 2
-    assert all(shape in transformations for shape in shapes[:2])
-    assert variants.find_variant(connection, entry, OLDER) in listed
+    assert read_transformation(OLDER) in transformations
+    assert shapes[1] in transformations
+    assert variants.find_variant(connection, entry, read_transformation(OLDER), Dialect.A) in listed
+    assert variants.find_variant(connection, entry, read_transformation(OLDER), Dialect.C) is None
 
 
 def test_what_is_not_uploaded_or_not_ready_is_not_seen(connection: Connection) -> None:

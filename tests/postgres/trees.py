@@ -3,11 +3,11 @@
 Used by the tests of the metadata store. `connection` is any psycopg connection to a migrated database.
 """
 
-import json
 from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 ATTRIBUTES = {"width": 6, "height": 4, "format": "jpg", "pageCount": 1}
 
@@ -50,15 +50,16 @@ def add_variant(
     *,
     original: bool = False,
     bucket: str = "assets",
+    transformation: Mapping[str, object] | None = None,
     created_at: str = "2026-01-02 03:04:05.678901",
 ) -> str:
-    """Insert a variant with an object key of its own, which it gives."""
+    """Insert a variant with an object key of its own, which it gives; by default transformed into what it is."""
     key = f"{uuid4()}.jpeg"
     connection.execute(
         "INSERT INTO asset_variant (id, asset_id, object_store_bucket, object_store_key, transformation, attributes,"
         " lqip, original_variant, created_at, uploaded_at)"
         " VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, '{}', %s, %s, %s)",
-        [asset, bucket, key, json.dumps(attributes), json.dumps(attributes), original, created_at, created_at],
+        [asset, bucket, key, Jsonb(transformation or attributes), Jsonb(attributes), original, created_at, created_at],
     )
     return key
 

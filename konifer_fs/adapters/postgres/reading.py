@@ -16,6 +16,7 @@ from psycopg import Connection
 
 from konifer_fs.adapters.postgres import rows, sql_read
 from konifer_fs.domain.asset import Annotations
+from konifer_fs.domain.dialect import read_attributes
 from konifer_fs.domain.errors import MovedOn, SchemaMismatch
 from konifer_fs.domain.node import Directory, Entry, Node, Symlink
 from konifer_fs.domain.path import AssetPath, candidate_labels
@@ -169,7 +170,7 @@ def facts_of(row: rows.Row) -> AssetFacts:
     )
     return AssetFacts(
         annotations=annotations,
-        attributes=rows.json_object(attributes),
+        attributes=read_attributes(rows.json_object(attributes)),
         lqip=rows.json_object(lqip),
         created_at=created_at,
         modified_at=modified_at,

@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 from konifer_fs.adapters.postgres import editing, naming, places, reading, sql_assets
 from konifer_fs.adapters.postgres.places import Place, ownership_parameters
 from konifer_fs.domain.asset import AnnotationEdit, Annotations
+from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.errors import MovedOn, NameTaken
 from konifer_fs.domain.node import Entry, derived_id
 from konifer_fs.domain.path import AssetPath, candidate_labels
@@ -30,8 +31,8 @@ _NO_EDIT: Final = AnnotationEdit()
 Parameters = dict[str, Any]
 
 
-def record(connection: Connection, new: NewEntry) -> Entry:
-    """Record a stored draft under its name, over the entry that has it.
+def record(connection: Connection, new: NewEntry, dialect: Dialect = Dialect.C) -> Entry:
+    """Record a stored draft under its name, over the entry that has it, in Konifer's `dialect`.
 
     Raises:
         NameTaken: the name is a directory's or a symbolic link's.
@@ -44,14 +45,16 @@ def record(connection: Connection, new: NewEntry) -> Entry:
         if not directory.made:
             with connection.transaction():
                 directory = places.lock(connection, directory).directory
-        entry = record_in(connection, directory.id, new)
+        entry = record_in(connection, directory.id, new, dialect)
         if entry is not None:
             return entry
         directory = replace(directory, made=False)
     raise MovedOn(directory.path.konifer)
 
 
-def record_together(connection: Connection, news: Sequence[NewEntry]) -> Sequence[Entry] | None:
+def record_together(
+    connection: Connection, news: Sequence[NewEntry], dialect: Dialect = Dialect.C
+) -> Sequence[Entry] | None:
     """Record several plain drafts in one transaction, or give None, and nothing is recorded, when one cannot be.
 
     Directories are locked by id first, as everywhere.
@@ -59,7 +62,8 @@ def record_together(connection: Connection, news: Sequence[NewEntry]) -> Sequenc
     now = datetime.now(UTC)
     if len({(new.directory.id, new.name) for new in news}) < len(news) or not all(new.directory.made for new in news):
         return None
-    requests = sorted(((new, _parameters(new, new.directory.id, now)) for new in news), key=lambda it: it[1]["dir"])
+    parameters_of = {new.asset_id: _parameters(new, new.directory.id, now, dialect) for new in news}
+    requests = sorted(((new, parameters_of[new.asset_id]) for new in news), key=lambda it: it[1]["dir"])
     with connection.transaction() as transaction:
         with connection.pipeline():
             locked = [connection.execute(sql_assets.LOCK_DIRECTORY, parameters) for _, parameters in requests]
@@ -84,10 +88,10 @@ def is_plain(new: NewEntry) -> bool:
     return has_plain_name and not new.keep and new.replaces is None and new.edit == _NO_EDIT
 
 
-def _record_plainly(connection: Connection, directory: int, new: NewEntry) -> Entry | None:
+def _record_plainly(connection: Connection, directory: int, new: NewEntry, dialect: Dialect) -> Entry | None:
     """Record in the directory of that id, in one round trip; gives None when it is gone."""
     now = datetime.now(UTC)
-    parameters = _parameters(new, directory, now)
+    parameters = _parameters(new, directory, now, dialect)
     with _one_trip(connection):
         locked = connection.execute(sql_assets.LOCK_DIRECTORY, parameters)
         connection.execute(sql_assets.LOCK_NAMED, parameters)
@@ -110,10 +114,10 @@ def _one_trip(connection: Connection) -> Iterator[None]:
         raise
 
 
-def _record_fully(connection: Connection, directory: int, new: NewEntry) -> Entry | None:
+def _record_fully(connection: Connection, directory: int, new: NewEntry, dialect: Dialect) -> Entry | None:
     """Record in the directory of that id, whatever there is to heed; gives None when it is gone."""
     now = datetime.now(UTC)
-    parameters = _parameters(new, directory, now)
+    parameters = _parameters(new, directory, now, dialect)
     with connection.transaction():
         locked = connection.execute(sql_assets.LOCK_DIRECTORY, parameters).fetchone()
         if locked is None:
@@ -146,7 +150,7 @@ def _keep_old(
     return annotations
 
 
-def _parameters(new: NewEntry, directory: int, now: datetime) -> Parameters:
+def _parameters(new: NewEntry, directory: int, now: datetime, dialect: Dialect) -> Parameters:
     return {
         "dir": directory,
         "name": new.name,
@@ -158,8 +162,8 @@ def _parameters(new: NewEntry, directory: int, now: datetime) -> Parameters:
         "now": now.replace(tzinfo=None),
         "bucket": new.original.bucket,
         "key": new.original.key,
-        "transformation": Jsonb(original_transformation(new.attributes)),
-        "attributes": Jsonb(new.attributes.to_json()),
+        "transformation": Jsonb(dialect.spell_transformation(original_transformation(new.attributes))),
+        "attributes": Jsonb(dialect.spell_attributes(new.attributes.to_json())),
         "lqip": Jsonb(new.lqip),
         "size": new.size,
         "sha256": new.sha256,

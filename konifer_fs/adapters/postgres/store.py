@@ -38,6 +38,7 @@ from konifer_fs.adapters.postgres.connecting import open_pool
 from konifer_fs.adapters.postgres.grouping import Grouped
 from konifer_fs.adapters.postgres.pruning import Pruner
 from konifer_fs.domain.asset import AnnotationEdit
+from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.errors import KoniferFsError, StoreUnreachable
 from konifer_fs.domain.node import Directory, Entry, Node, Ownership, Symlink
 from konifer_fs.domain.path import AssetPath
@@ -64,6 +65,7 @@ _LOOK_AGAIN: Final = 0.1
 class PostgresStore:
     """Implements `ports.MetadataStore` on a database that `migrate.check` has passed.
 
+    What is recorded is written in `dialect`, what is read may be in any.
     `deadline`, in seconds, bounds the wait for a connection, each statement, each lock and a silent server.
     """
 
@@ -75,7 +77,9 @@ class PostgresStore:
         min_connections: int = 1,
         max_connections: int = 10,
         application_name: str = "konifer-fs",
+        dialect: Dialect = Dialect.C,
     ) -> None:
+        self._dialect = dialect
         self._pool = open_pool(
             conninfo,
             deadline=deadline,
@@ -180,7 +184,7 @@ class PostgresStore:
         """Record several in one transaction; each by itself when that does not go smoothly."""
         if len(news) > 1:
             with suppress(Error, PoolTimeout), self._connection() as connection:
-                if entries := recording.record_together(connection, news):
+                if entries := recording.record_together(connection, news, self._dialect):
                     return entries
         return [self._outcome(new) for new in news]
 
@@ -193,7 +197,7 @@ class PostgresStore:
     def _record_one(self, new: NewEntry) -> Entry:
         with answering():
             try:
-                return self._do(is_contended, recording.record, new)
+                return self._do(is_contended, recording.record, new, self._dialect)
             except Error as error:
                 if not is_lost(error) and not is_recorded_already(error):
                     raise
@@ -254,12 +258,12 @@ class PostgresStore:
 
     def find_variant(self, entry: Entry, transformation: Json) -> StoredVariant | None:
         """Give the variant of an entry with this very transformation."""
-        return self._read(variants.find_variant, entry, transformation)
+        return self._read(variants.find_variant, entry, transformation, self._dialect)
 
     def record_variant(self, new: NewVariant) -> StoredVariant:
         """Record a variant, or give the one that somebody else recorded first, whose upload is waited for."""
         until = time.monotonic() + self._deadline
-        while (stored := self._settle(variants.record_variant, new)) is None:
+        while (stored := self._settle(variants.record_variant, new, self._dialect)) is None:
             if time.monotonic() > until:
                 raise StoreUnreachable("another writer does not finish storing the same variant")
             time.sleep(_LOOK_AGAIN)

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from konifer_fs.adapters.postgres import rows, sql_assets, sql_variants
+from konifer_fs.domain.dialect import Dialect, read_attributes, read_transformation
 from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.node import Entry
 from konifer_fs.domain.variant import Json, ObjectRef
@@ -41,21 +42,26 @@ def list_variants_of_all(connection: Connection, assets: Sequence[UUID]) -> Mapp
     return found
 
 
-def find_variant(connection: Connection, entry: Entry, transformation: Json) -> StoredVariant | None:
+def find_variant(
+    connection: Connection, entry: Entry, transformation: Json, dialect: Dialect = Dialect.C
+) -> StoredVariant | None:
     """Give the variant of an entry with this very transformation, which may be the original."""
-    return _find(connection, entry.asset_id, transformation)
+    return _find(connection, entry.asset_id, dialect.spell_transformation(transformation))
 
 
-def record_variant(connection: Connection, new: NewVariant) -> StoredVariant | None:
+def record_variant(connection: Connection, new: NewVariant, dialect: Dialect = Dialect.C) -> StoredVariant | None:
     """Record a variant, or give what is there; None while another writer has the row and not its object.
 
     Raises MovedOn when the asset is gone.
     """
-    parameters = {"asset": new.asset_id, "row": Jsonb(_row_of(new)), "size": new.size, "sha256": new.sha256}
+    columns = _row_of(new, dialect)
+    parameters = {"asset": new.asset_id, "row": Jsonb(columns), "size": new.size, "sha256": new.sha256}
     row = connection.execute(sql_variants.RECORD, parameters).fetchone()
     if row is None:
         raise MovedOn(str(new.asset_id))
-    return _variant(row) if row[0] is not None else _find(connection, new.asset_id, new.transformation)
+    if row[0] is not None:
+        return _variant(row)
+    return _find(connection, new.asset_id, dialect.spell_transformation(new.transformation))
 
 
 def remove_variant(connection: Connection, variant: StoredVariant) -> None:
@@ -85,7 +91,7 @@ def _find(connection: Connection, asset: UUID, transformation: Json) -> StoredVa
     return _variant(row) if row and row[0] is not None else None
 
 
-def _row_of(new: NewVariant) -> dict[str, object]:
+def _row_of(new: NewVariant, dialect: Dialect) -> dict[str, object]:
     """Give all columns as the newest Konifer writes them."""
     now = datetime.now(UTC).replace(tzinfo=None)
     expires_at = now + timedelta(seconds=new.expires_after) if new.expires_after is not None else None
@@ -94,8 +100,8 @@ def _row_of(new: NewVariant) -> dict[str, object]:
         "asset_id": str(new.asset_id),
         "object_store_bucket": new.ref.bucket,
         "object_store_key": new.ref.key,
-        "transformation": new.transformation,
-        "attributes": new.attributes.to_json(),
+        "transformation": dialect.spell_transformation(new.transformation),
+        "attributes": dialect.spell_attributes(new.attributes.to_json()),
         "lqip": new.lqip,
         "original_variant": False,
         "created_at": now.isoformat(),
@@ -114,8 +120,8 @@ def _variant(row: Sequence[Any]) -> StoredVariant:
         asset_id=asset_id,
         ref=ObjectRef(bucket, key),
         is_original=is_original,
-        transformation=rows.json_object(transformation),
-        attributes=rows.json_object(attributes),
+        transformation=read_transformation(rows.json_object(transformation)),
+        attributes=read_attributes(rows.json_object(attributes)),
         lqip=rows.json_object(lqip),
         size=size,
         created_at=created_at,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.errors import ExpressionMalformed
 from konifer_fs.domain.formats import ImageFormat
 from konifer_fs.domain.normalise import normalised
@@ -20,7 +21,8 @@ class OrientationUnknown(Exception):
 class Shelf:
     """An original, which has the attributes `source`, and all that is stored with it, newest first.
 
-    `profiles` are by lower-cased name; `orientation` is None while nobody has read it.
+    `profiles` are by lower-cased name; `orientation` is None while nobody has read it. `dialect` is the stored one,
+    by whose rules requests become canonical.
     """
 
     original: StoredVariant
@@ -28,6 +30,7 @@ class Shelf:
     stored: Sequence[StoredVariant]
     profiles: Mapping[str, Request]
     orientation: int | None
+    dialect: Dialect
 
     @property
     def original_names(self) -> tuple[str, ...]:
@@ -39,7 +42,7 @@ class Shelf:
         """Give the canonical form of a request; raises OrientationUnknown, ExpressionMalformed."""
         if request.rotate is Rotate.AUTO and self.orientation is None:
             raise OrientationUnknown
-        return normalised(request, self.source, self.orientation or 1)
+        return normalised(request, self.source, self.orientation or 1, self.dialect)
 
     def find(self, wanted: Transformation) -> StoredVariant | None:
         """Give what is stored under a canonical form, which may be the original."""
@@ -57,7 +60,9 @@ class Shelf:
         if variant.is_original:
             return self.original_names[0]
         wanted = transformation_from_json(variant.transformation)
-        return spell(wanted, self.source, self.profiles, self.orientation) if wanted else None
+        if wanted is None:
+            return None
+        return spell(wanted, self.source, self.profiles, self.orientation, self.dialect)
 
     def list_missing(self) -> Iterator[tuple[str, ImageFormat]]:
         """Give the profiles that have not been rendered, as far as is known, and the format they give."""

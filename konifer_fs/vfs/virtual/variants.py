@@ -86,6 +86,7 @@ class Variants:
             stored=stored,
             profiles=self.settings.profiles,
             orientation=self.workshop.known_orientation(original),
+            dialect=self.settings.dialect,
         )
 
     def file_of(self, entry: Entry, variant: StoredVariant) -> VirtualFile:
