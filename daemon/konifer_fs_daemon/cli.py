@@ -135,8 +135,14 @@ def drafts(
 
 @main.command()
 @_config_options
+@click.option("--join", is_flag=True, help="Have konifer-fs beside the Konifer that made the database.")
+@click.option("--triggers", is_flag=True, help="Add triggers and indexes to Konifer's tables, or print them.")
 def migrate(**arguments: Any) -> None:  # noqa: ANN401
-    """Bring the configured database to the schema of this version."""
+    """Bring the configured database to the schema of this version.
+
+    A database that a Konifer made gets the schema konifer_fs beside its tables, with --join. These are not altered, but
+    with --triggers: then mounts are told of changes as they are committed. What only their owner may run is printed.
+    """
     from konifer_fs_daemon.mount import migrate_configured
 
     with explained():

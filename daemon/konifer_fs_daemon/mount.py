@@ -97,7 +97,9 @@ def run(request: MountRequest, readiness: Readiness) -> None:
     serve(request, readiness, Guardian(request.mountpoint))
 
 
-def migrate_configured(*, config_file: Path | None, data_dir: Path | None, in_memory: bool) -> str:
+def migrate_configured(
+    *, config_file: Path | None, data_dir: Path | None, in_memory: bool, join: bool, triggers: bool
+) -> str:
     """Migrate the configured database, and say so, and what is left to the owner of Konifer's tables.
 
     Raises ConfigError, SchemaMismatch, StoreUnreachable.
@@ -107,10 +109,21 @@ def migrate_configured(*, config_file: Path | None, data_dir: Path | None, in_me
 
     config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
     with open_database(config) as conninfo:
-        left = migrate_database(conninfo)
-    done = f"{describe_places(config)['metadata']} is at this version's schema"
+        done = migrate_database(conninfo, join=join, triggers=triggers)
+    lines = [f"{describe_places(config)['metadata']} is at this version's schema"]
+    if not done.is_attached:
+        lines.append(
+            "Konifer's tables are as they were: mounts ask each second for what others changed; to be told at once,"
+            " and for faster queries, run `konifer-fs migrate --triggers`"
+        )
     wanted = "to see changes at once and for faster queries, the owner of Konifer's tables may run"
-    return "\n".join([done, *(f"{wanted}: {sql};" for sql in left)])
+    lines += [f"{wanted}: {sql};" for sql in done.left]
+    if done.long_paths:
+        lines.append(
+            f"{done.long_paths} assets lie at paths of over 1,900 bytes, where nothing can be made or renamed;"
+            " such paths put Konifer's own index at risk"
+        )
+    return "\n".join(lines)
 
 
 def _warn_of_memory(request: MountRequest) -> None:

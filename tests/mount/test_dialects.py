@@ -6,6 +6,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
+from konifer_fs.adapters.postgres.migrate import migrate_database
 from konifer_fs.domain.formats import ImageFormat
 from tests.mount import dialect as oracle
 from tests.mount.elsewhere import query
@@ -42,6 +43,7 @@ def release(request: pytest.FixtureRequest, database: str) -> str:
     """A Konifer's tables, of each dialect; to be asked for before `mounted`."""
     with psycopg.connect(database, autocommit=True) as session:
         make_konifer(session, version=VERSIONS[request.param])
+    migrate_database(database, join=True)
     return str(request.param)
 
 
@@ -50,6 +52,7 @@ def first_release(database: str) -> None:
     """Tables of which nothing tells which of the earlier releases they are of."""
     with psycopg.connect(database, autocommit=True) as session:
         make_konifer(session, version=5)
+    migrate_database(database, join=True)
 
 
 def store_as_konifer(conninfo: str, objects: Path, dialect: str) -> bytes:

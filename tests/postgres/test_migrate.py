@@ -59,6 +59,8 @@ FEED = [
 ADDED = [*INDEXES, *FEED]
 KONIFERS = "asset_tree asset_variant asset_label asset_tag path_entry_counter outbox scheduled_tasks prompt_embedding"
 
+ATTACHED = migrate.Migrated(left=[], is_attached=True, long_paths=0)
+
 
 @pytest.fixture
 def raw(database: str) -> Iterator[Connection]:
@@ -111,11 +113,26 @@ def test_a_konifers_database_gets_our_schema_beside_its_tables(raw: Connection) 
     asset = trees.add_asset(raw, "root.users.1")
     before = describe_tables(raw)
     assert migrate.state(raw) == migrate.State(konifer=5, ours=None, empty=False)
-    migrate.migrate(raw)
+    with pytest.raises(SchemaMismatch, match=r"a Konifer's: .* run `konifer-fs migrate --join`"):
+        migrate.migrate(raw, triggers=True)
+    assert migrate.state(raw).ours is None
+    for _ in range(2):
+        assert migrate.migrate(raw, join=True) == migrate.Migrated(left=[], is_attached=False, long_paths=0)
+        assert describe_tables(raw) == before
+        migrate.check(raw)
+        assert migrate.migrate(raw) == migrate.Migrated(left=[], is_attached=False, long_paths=0)
+    assert migrate.migrate(raw, triggers=True) == ATTACHED
     assert migrate.state(raw) == migrate.State(konifer=5, ours=NEWEST, empty=False)
     assert [row for row in describe_tables(raw) if row not in before] == ADDED
     assert [row for row in before if row not in describe_tables(raw)] == []
     assert raw.execute("SELECT id FROM asset_tree").fetchall() == [(asset,)]
+
+
+def test_paths_that_are_too_long_for_us_are_counted(raw: Connection) -> None:
+    make_konifer(raw)
+    for length in (100, 1860, 1900):
+        trees.add_asset(raw, f"root.{'a' * (length // 2)}.{'b' * (length // 2)}")
+    assert migrate.migrate(raw, join=True).long_paths == 1
 
 
 @pytest.mark.parametrize("version", [4, 10])
@@ -143,10 +160,10 @@ def test_migrating_again_changes_nothing(raw: Connection) -> None:
 
 
 def test_the_owner_gets_what_another_could_not_make(raw: Connection) -> None:
-    assert migrate.migrate(raw) == []
+    assert migrate.migrate(raw) == ATTACHED
     raw.execute("DROP INDEX konifer_fs_label, konifer_fs_tag")
     raw.execute("DROP TRIGGER konifer_fs_update ON asset_tree")
-    assert migrate.migrate(raw) == []
+    assert migrate.migrate(raw) == ATTACHED
     assert [row for row in describe_tables(raw) if row in ADDED] == ADDED
 
 
@@ -176,9 +193,9 @@ def test_checking_says_what_to_run(raw: Connection) -> None:
     with pytest.raises(SchemaMismatch, match="empty: run `konifer-fs migrate`"):
         migrate.check(raw)
     make_konifer(raw)
-    with pytest.raises(SchemaMismatch, match="no schema konifer_fs: run `konifer-fs migrate`"):
+    with pytest.raises(SchemaMismatch, match="no schema konifer_fs: run `konifer-fs migrate --join`"):
         migrate.check(raw)
-    migrate.migrate(raw)
+    migrate.migrate(raw, join=True)
     raw.execute("DELETE FROM konifer_fs.migration WHERE version = %s", [NEWEST])
     with pytest.raises(SchemaMismatch, match=f"at version {NEWEST - 1}, not {NEWEST}: run `konifer-fs migrate`"):
         migrate.check(raw)
@@ -212,12 +229,12 @@ def test_a_role_that_may_not_attach_is_told_the_grant_and_makes_nothing_without(
             raw.execute(f'GRANT {granted} TO "{role}"')
             raw.execute(f'SET ROLE "{role}"')
             with pytest.raises(SchemaMismatch, match="GRANT REFERENCES ON asset_tree, asset_variant TO"):
-                migrate.migrate(raw)
+                migrate.migrate(raw, join=True, triggers=True)
             assert migrate.state(raw).ours is None
             raw.execute("RESET ROLE")
         raw.execute(f'GRANT REFERENCES ON asset_variant TO "{role}"')
         raw.execute(f'SET ROLE "{role}"')
-        left = migrate.migrate(raw)
+        left = migrate.migrate(raw, join=True, triggers=True).left
         migrate.check(raw)
         raw.execute("RESET ROLE")
         assert sorted(statement.split()[2] for statement in left) == sorted(row[1] for row in ADDED)
@@ -225,7 +242,7 @@ def test_a_role_that_may_not_attach_is_told_the_grant_and_makes_nothing_without(
         for statement in left:
             raw.execute(statement)
         raw.execute(f'SET ROLE "{role}"')
-        assert migrate.migrate(raw) == []
+        assert migrate.migrate(raw) == ATTACHED
     finally:
         raw.execute("RESET ROLE")
         raw.execute(f'DROP OWNED BY "{role}" CASCADE')

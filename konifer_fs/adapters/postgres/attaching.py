@@ -21,12 +21,21 @@ SELECT name FROM unnest(%s::text[]) name
  WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('asset_tree') AND tgname = name)
    AND to_regprocedure('konifer_fs.log_assets()') IS NOT NULL
 """
+_ANY: Final = """
+SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('asset_tree') AND tgname = ANY(%s::text[]))
+"""
 
 
 def add_triggers(connection: Connection) -> Sequence[str]:
     """Make the triggers that are missing; gives the statements of those that only the table's owner may make."""
     statements = [_spell(name) for (name,) in connection.execute(_MISSING, [list(TRIGGERS)]).fetchall()]
     return [statement for statement in statements if not try_statement(connection, statement)]
+
+
+def has_triggers(connection: Connection) -> bool:
+    """Whether some of them are there: a later version may add to them."""
+    row = connection.execute(_ANY, [list(TRIGGERS)]).fetchone()
+    return bool(row and row[0])
 
 
 def _spell(name: str) -> str:

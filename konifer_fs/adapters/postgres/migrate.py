@@ -15,12 +15,13 @@ from typing import Final
 from psycopg import Connection, connect
 
 from konifer_fs.adapters.postgres.answering import answering
-from konifer_fs.adapters.postgres.attaching import add_triggers
+from konifer_fs.adapters.postgres.attaching import add_triggers, has_triggers
 from konifer_fs.adapters.postgres.indexes import add_indexes
 from konifer_fs.domain.errors import SchemaMismatch
 
 KONIFER_VERSIONS: Final = range(5, 10)
 _COMMAND: Final = "run `konifer-fs migrate`"
+_JOIN: Final = "run `konifer-fs migrate --join`"
 _LOCK: Final = 7237123446850544
 _REFERENCED: Final = ("asset_tree", "asset_variant")
 
@@ -33,6 +34,8 @@ SELECT to_regclass('migrations') IS NOT NULL AND to_regclass('asset_tree') IS NO
                   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
                                      AND d.objid = c.oid AND d.deptype = 'e'))
 """
+# Of a path as it is before any compression, as `node_path_size` counts it.
+_LONG_PATHS: Final = "SELECT count(*) FROM asset_tree WHERE pg_column_size(subpath(path, 0)) > 1900"
 _BOOKKEEPING: Final = """
 CREATE TABLE migrations (id integer PRIMARY KEY, description text);
 CREATE TABLE migrations_lock (id integer PRIMARY KEY, locked boolean);
@@ -66,6 +69,19 @@ class State:
     empty: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrated:
+    """What became of a database.
+
+    `left` are the statements that only the owner of Konifer's tables may run; `is_attached` is whether mounts are to be
+    told of others' changes; `long_paths` are assets at paths over our bound, which are as good as unreachable.
+    """
+
+    left: Sequence[str]
+    is_attached: bool
+    long_paths: int
+
+
 def list_migrations(folder: str) -> list[Migration]:
     """Read the migrations of `konifer` or `konifer_fs`, in order."""
     found = []
@@ -75,10 +91,10 @@ def list_migrations(folder: str) -> list[Migration]:
     return sorted(found, key=lambda migration: migration.version)
 
 
-def migrate_database(conninfo: str) -> Sequence[str]:
+def migrate_database(conninfo: str, *, join: bool = False, triggers: bool = False) -> Migrated:
     """Do `migrate` on the database at `conninfo`; raises StoreUnreachable and StoreRefused too."""
     with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
-        return migrate(connection)
+        return migrate(connection, join=join, triggers=triggers)
 
 
 def check_database(conninfo: str) -> None:
@@ -97,15 +113,14 @@ def state(connection: Connection) -> State:
     )
 
 
-def migrate(connection: Connection) -> Sequence[str]:
+def migrate(connection: Connection, *, join: bool = False, triggers: bool = False) -> Migrated:
     """Make what is missing, in one transaction; may be called by several at once, and again.
 
-    Gives the statements by which mounts would hear of changes, and queries be faster, where only the owner of
-    Konifer's tables may run them.
+    A Konifer's database gets our schema only with `join`, and triggers and indexes on its tables only with `triggers`.
 
     Raises:
-        SchemaMismatch: the server is too old or lacks ltree, the tables are a stranger's or of a newer version, or
-            an applied migration's file was changed since.
+        SchemaMismatch: the server is too old or lacks ltree, the tables are a stranger's, of a newer version, or a
+            Konifer's that was not to be joined, or an applied migration's file was changed since.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -116,12 +131,19 @@ def migrate(connection: Connection) -> Sequence[str]:
         else:
             _check_konifer(now)
         _check_ours(connection, now)
+        if not (now.empty or now.ours or join):
+            raise SchemaMismatch(f"its tables are a Konifer's: to have konifer-fs beside it, {_JOIN}")
         missing = [migration for migration in list_migrations("konifer_fs") if migration.version > (now.ours or 0)]
         if missing:
             _check_may_attach(connection)
         for migration in missing:
             _apply(connection, migration)
-        return [*add_triggers(connection), *add_indexes(connection)]
+        attach = triggers or now.empty or has_triggers(connection)
+        return Migrated(
+            left=[*add_triggers(connection), *add_indexes(connection)] if attach else [],
+            is_attached=attach,
+            long_paths=_number(connection, _LONG_PATHS),
+        )
 
 
 def check(connection: Connection) -> None:
@@ -134,7 +156,7 @@ def check(connection: Connection) -> None:
     _check_ours(connection, now)
     newest = list_migrations("konifer_fs")[-1].version
     if now.ours is None:
-        raise SchemaMismatch(f"the database has no schema konifer_fs: {_COMMAND}")
+        raise SchemaMismatch(f"the database is a Konifer's, and has no schema konifer_fs: {_JOIN}")
     if now.ours < newest:
         raise SchemaMismatch(f"the schema konifer_fs is at version {now.ours}, not {newest}: {_COMMAND}")
 
