@@ -34,7 +34,7 @@ _WRONG: Final = {
             OR modified_at < created_at OR created_at > now() AT TIME ZONE 'UTC' + interval '1 minute'""",
     "an original of ours that Konifer cannot read": """
         SELECT v.id::text FROM asset_variant v JOIN konifer_fs.node n ON n.asset_id = v.asset_id AND n.size IS NOT NULL
-         WHERE original_variant AND (uploaded_at IS NULL OR expires_at IS NOT NULL
+         WHERE original_variant AND (uploaded_at IS NULL OR to_jsonb(v) ->> 'expires_at' IS NOT NULL
             OR lqip - '{blurhash,thumbhash}'::text[] <> '{}'
             OR attributes - '{width,height,format,pageCount,loop,colorSpace}'::text[] <> '{}'
             OR transformation - '{width,height,format,colorSpace}'::text[] <> '{}')""",
