@@ -39,6 +39,7 @@ from konifer_fs.spool.cache import Cache
 from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.nodes import Defaults
 from konifer_fs.vfs.settings import Settings
+from konifer_fs.vfs.virtual.reports import Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ def wire(
         settings = _read_settings(config, dialect, show_virtual=show_virtual, read_only=read_only)
         filesystem = FileSystem(metadata, objects, engine, spool, settings, root, cache)
         stack.callback(filesystem.close)
+        filesystem.reports.figures.extend(_figures_of_connections(metadata))
         if not read_only:
             filesystem.restore()
         yield Wired(
@@ -103,6 +105,14 @@ def wire(
             changes=changes,
             places=describe_places(config),
         )
+
+
+def _figures_of_connections(metadata: PostgresStore) -> list[Figure]:
+    return [
+        Figure("konifer_fs_connections", "Connections to the database.", lambda: metadata.count_connections().open),
+        Figure("konifer_fs_connections_idle", "Of these, unused ones.", lambda: metadata.count_connections().idle),
+        Figure("konifer_fs_connections_awaited", "Who waits for one.", lambda: metadata.count_connections().awaited),
+    ]
 
 
 @contextmanager

@@ -48,6 +48,11 @@ class Coherence:
         """Whether changes of others are told to us at present."""
         return self._is_told
 
+    @property
+    def silence(self) -> float:
+        """For how many seconds nothing was heard of the feed, which tells something twice a second."""
+        return _now() - self._heard_at if self._heard_at else 0.0
+
     def mark(self) -> Mark:
         """Give when a reading begins, and what was told until then."""
         return Mark(time.monotonic(), self._told if self._is_told else _UNTOLD)

@@ -41,6 +41,7 @@ from konifer_fs.vfs.names import may_appear
 from konifer_fs.vfs.nodes import Node, changeable
 from konifer_fs.vfs.stat import Stat
 from konifer_fs.vfs.virtual.nodes import VirtualDirectory, VirtualFile, VirtualLink
+from konifer_fs.vfs.virtual.reports import Figure
 from konifer_fs.vfs.xattrs import name_of
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,13 @@ class Operations(pyfuse3.Operations):
         self._virtual_files = VirtualFiles(self._session)
         self._directories: Handles[OpenDirectory] = Handles()
         self.observer = Observer(self._session, self._opened)
+        filesystem.reports.figures.extend(
+            [
+                Figure("konifer_fs_changes_told", "1 while others' changes are told.", lambda: self.coherence.is_told),
+                Figure("konifer_fs_changes_silent_seconds", "Since any were.", lambda: self.coherence.silence),
+                Figure("konifer_fs_inodes", "Inodes that the kernel knows.", lambda: len(self._inodes)),
+            ]
+        )
 
     def _opened(self, operation: str, handle: int) -> Inode:
         """Give the inode that the handle of an operation is open on; raises MovedOn for one that is not."""

@@ -1,6 +1,7 @@
 """The mounted tree in one piece: what `fuse` and the daemon are given."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,14 +29,14 @@ from konifer_fs.vfs.shown import ShownNames, spell_place
 from konifer_fs.vfs.sizes import Sizes
 from konifer_fs.vfs.tree import Tree
 from konifer_fs.vfs.virtual.nodes import StreamedNames
-from konifer_fs.vfs.virtual.reports import Reports
+from konifer_fs.vfs.virtual.reports import Figure, Reports
 from konifer_fs.vfs.virtual.selectors import Selectors
 from konifer_fs.vfs.virtual.site import Sources
 from konifer_fs.vfs.virtual.thumbnails import Thumbnails
 from konifer_fs.vfs.virtual.variants import Variants
 from konifer_fs.vfs.waiting import Waiting
 from konifer_fs.vfs.xattrs import Xattrs
-from konifer_fs.workflows.fetch_content import Contents
+from konifer_fs.workflows.fetch_content import Contents, Traffic
 from konifer_fs.workflows.note_accesses import Accesses
 from konifer_fs.workflows.render_variant import Renderer
 from konifer_fs.workflows.renderings import Renderings
@@ -88,9 +89,11 @@ class FileSystem:
             accesses=self._accesses,
         )
         self.journal: Final = Journal()
-        self.reports: Final = Reports(
-            journal=self.journal, drafts=self._drafts, spool=spool, count_renderings=lambda: self.renderings
+        self.reports: Final = Reports(journal=self.journal, drafts=self._drafts, spool=spool)
+        self.reports.figures.append(
+            Figure("konifer_fs_renderings_total", "Variants that were rendered.", lambda: self.renderings)
         )
+        self.reports.figures.extend(_figures_of_contents(self._contents.traffic, cache))
         shown = ShownNames(metadata)
         selectors = Selectors(
             Sources(
@@ -203,6 +206,15 @@ class FileSystem:
                 self.catch_up()
             except KoniferFsError as error:
                 log.warning("which variants were made and opened last is not known to others: %s", error)
+
+
+def _figures_of_contents(traffic: Traffic, cache: Cache | None) -> Iterator[Figure]:
+    yield Figure("konifer_fs_cache_hits_total", "Objects that were opened and found kept.", lambda: traffic.hits)
+    yield Figure("konifer_fs_cache_misses_total", "Objects that were opened and not kept.", lambda: traffic.misses)
+    yield Figure("konifer_fs_fetched_bytes_total", "What was read from the store.", lambda: traffic.fetched_bytes)
+    if cache is not None:
+        yield Figure("konifer_fs_cache_bytes", "What is kept of the object store.", lambda: cache.used)
+        yield Figure("konifer_fs_cache_max_bytes", "What may be kept of it.", lambda: cache.max_bytes)
 
 
 def _renderings(settings: Settings) -> Renderings:

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 from konifer_fs.domain.errors import ContentUnreadable, KoniferFsError, ObjectMissing
 from konifer_fs.domain.node import Entry
 from konifer_fs.domain.variant import ObjectRef
-from konifer_fs.ports import ObjectStore
+from konifer_fs.ports import ObjectStore, Part
 from konifer_fs.spool import Spool
 from konifer_fs.spool.cache import Arriving, Cache
 from konifer_fs.workflows.arriving import Arrival
@@ -42,6 +42,15 @@ class Content:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+@dataclass(slots=True)
+class Traffic:
+    """How often an object was found kept, how often it had to be fetched, and how many bytes were."""
+
+    hits: int = 0
+    misses: int = 0
+    fetched_bytes: int = 0
+
+
 class Contents:
     """The contents that are open on this mount. Thread-safe."""
 
@@ -51,6 +60,7 @@ class Contents:
         self._cache = cache
         self._open: dict[ObjectRef, Content] = {}
         self._lock = threading.Lock()
+        self.traffic: Final = Traffic()
         self._ahead = ThreadPoolExecutor(_AHEAD_AT_ONCE, thread_name_prefix="reading ahead")
 
     def acquire(self, ref: ObjectRef, expected_size: int | None) -> Content:
@@ -131,6 +141,9 @@ class Contents:
                     self._begin(content)
                 else:
                     self._adopt(content, kept)
+                with self._lock:
+                    self.traffic.hits += kept is not None
+                    self.traffic.misses += kept is None
             return None if content.file else content.arrival
 
     def _begin(self, content: Content) -> None:
@@ -143,9 +156,14 @@ class Contents:
         content.arrival = Arrival(
             file,
             size,
-            fetch=partial(self._objects.fetch, content.ref),
+            fetch=partial(self._fetch_part, content.ref),
             on_complete=partial(self._complete, content, file),
         )
+
+    def _fetch_part(self, ref: ObjectRef, target: BinaryIO, part: Part) -> None:
+        self._objects.fetch(ref, target, part)
+        with self._lock:
+            self.traffic.fetched_bytes += part.stop - part.start
 
     def _begin_to_keep(self, ref: ObjectRef, size: int) -> Arriving | None:
         try:

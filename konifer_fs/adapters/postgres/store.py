@@ -7,7 +7,7 @@ method of the port, with a connection (in autocommit) first.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
 from psycopg import Connection, Error
@@ -60,6 +60,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _LOOK_AGAIN: Final = 0.1
+
+
+class Connections(NamedTuple):
+    """How many connections are open, how many of these nobody uses, and how many callers wait for one."""
+
+    open: int
+    idle: int
+    awaited: int
 
 
 class PostgresStore:
@@ -298,6 +306,13 @@ class PostgresStore:
         """Hold an advisory lock of ours for a background task, on a connection of its own."""
         with answering(), self._connection() as connection, reaping.exclusively(connection, task) as free:
             yield free
+
+    def count_connections(self) -> Connections:
+        """Tell how the pool of connections is used."""
+        stats = self._pool.get_stats()
+        return Connections(
+            open=stats["pool_size"], idle=stats["pool_available"], awaited=stats.get("requests_waiting", 0)
+        )
 
     def close(self) -> None:
         """Let go of connections."""

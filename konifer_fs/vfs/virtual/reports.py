@@ -3,10 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from time import time_ns
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from konifer_fs.spool import Spool
 from konifer_fs.vfs.drafts import Drafts, DraftState
@@ -19,14 +19,22 @@ if TYPE_CHECKING:
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure(NamedTuple):
+    """One number, read when somebody asks; a name that ends in `_total` is of what is only ever added to."""
+
+    name: str
+    documentation: str
+    read: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Reports:
-    """Writes both; `count_renderings` gives how many variants this mount has rendered. Thread-safe."""
+    """Writes both; `figures` are those of other parts of the mount, which add them as they are made. Thread-safe."""
 
     journal: Journal
     drafts: Drafts
     spool: Spool
-    count_renderings: Callable[[], int]
+    figures: list[Figure] = field(default_factory=list)
 
     def write_stats(self) -> bytes:
         """Give the figures in Prometheus' text format."""
@@ -61,9 +69,6 @@ class Reports:
             up_to = zip([*map(str, BOUNDS), "+Inf"], accumulate(found.counts), strict=True)
             durations.add_metric([operation], list(up_to), found.sum)
         yield durations
-        yield CounterMetricFamily(
-            "konifer_fs_renderings", "Variants that were rendered.", value=self.count_renderings()
-        )
         drafts = GaugeMetricFamily("konifer_fs_drafts", "Drafts and local files.", labels=["state"])
         counts = Counter(draft.state for draft in self.drafts.list_all())
         for state in DraftState:
@@ -82,6 +87,9 @@ class Reports:
             most.add_metric([kind], allowance.limit)
         yield used
         yield most
+        for name, documentation, read in self.figures:
+            family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            yield family(name, documentation, value=read())
 
     def write_errors(self) -> bytes:
         """Give a line for each failure that is kept, the oldest first: its fields, with tabs between."""
