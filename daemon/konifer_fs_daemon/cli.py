@@ -95,6 +95,18 @@ def status(mountpoint: Path | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--interval", type=click.FloatRange(0.1, 3600), default=2.0, metavar="SECONDS", help="Between looks [2].")
+@click.option("--once", is_flag=True, help="Look twice, print one table, and end.")
+@click.argument("mountpoint", type=_MOUNTPOINT, required=False)
+def top(mountpoint: Path | None, interval: float, once: bool) -> None:
+    """Show what the mount at MOUNTPOINT is doing, or all of this user's, until interrupted."""
+    from konifer_fs_daemon.top import watch
+
+    with explained():
+        watch(mountpoint and resolve(mountpoint), interval, once=once or not sys.stdout.isatty())
+
+
+@main.command()
 @_config_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--retry", is_flag=True, help="Try to store what is pending now.")

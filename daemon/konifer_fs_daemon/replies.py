@@ -13,7 +13,13 @@ from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.wiring import Wired
 from konifer_fs_daemon.control import Command, Message, Tell
 from konifer_fs_daemon.draining import Drained, drain
-from konifer_fs_daemon.reports import list_drafts, report_drafts, report_process, report_spool
+from konifer_fs_daemon.reports import (
+    list_drafts,
+    report_drafts,
+    report_operations,
+    report_process,
+    report_spool,
+)
 
 if TYPE_CHECKING:
     from konifer_fs_daemon.mount import MountRequest
@@ -38,6 +44,7 @@ def replies(request: "MountRequest", wired: Wired) -> Mapping[str, Command]:
                 "drafts": report_drafts(wired.filesystem),
                 "spool": report_spool(wired.spool),
                 "renderings": wired.filesystem.renderings,
+                "operations": report_operations(wired.filesystem.journal),
                 "drain_seconds": request.config.filesystem.drain,
                 "log": str(request.log_file) if request.log_file else None,
             }

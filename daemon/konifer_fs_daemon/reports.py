@@ -13,6 +13,7 @@ from typing import Any
 from konifer_fs.spool import Spool
 from konifer_fs.vfs.drafts import DraftState
 from konifer_fs.vfs.filesystem import FileSystem
+from konifer_fs.vfs.journal import Journal
 
 _SHOWN = 5
 
@@ -51,6 +52,17 @@ def report_spool(spool: Spool) -> dict[str, Any]:
         "local_bytes": spool.local.used,
         "local_max_bytes": spool.local.limit,
     }
+
+
+def report_operations(journal: Journal) -> dict[str, dict[str, float]]:
+    """Give of each operation how often it was asked for, how often it failed, and the seconds that all of them took."""
+    durations = journal.durations
+    found = {name: {"count": 0, "failed": 0, "seconds": taken.sum} for name, taken in durations.items()}
+    for (name, outcome), count in journal.counts.items():
+        if name in found:
+            found[name]["count"] += count
+            found[name]["failed"] += 0 if outcome == "OK" else count
+    return found
 
 
 def report_process(started: float, now: float) -> dict[str, Any]:
