@@ -16,6 +16,7 @@ from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.journal import Journal
 
 _SHOWN = 5
+_ANSWERS = ("OK", "ENOENT", "ENODATA")
 
 
 def report_drafts(filesystem: FileSystem) -> dict[str, list[dict[str, Any]]]:
@@ -55,13 +56,16 @@ def report_spool(spool: Spool) -> dict[str, Any]:
 
 
 def report_operations(journal: Journal) -> dict[str, dict[str, float]]:
-    """Give of each operation how often it was asked for, how often it failed, and the seconds that all of them took."""
+    """Give of each operation how often it was asked for, how often it failed, and the seconds that all of them took.
+
+    That nothing has a name is an answer, and no failure.
+    """
     durations = journal.durations
     found = {name: {"count": 0, "failed": 0, "seconds": taken.sum} for name, taken in durations.items()}
     for (name, outcome), count in journal.counts.items():
         if name in found:
             found[name]["count"] += count
-            found[name]["failed"] += 0 if outcome == "OK" else count
+            found[name]["failed"] += 0 if outcome in _ANSWERS else count
     return found
 
 

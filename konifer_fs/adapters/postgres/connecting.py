@@ -4,8 +4,11 @@ Used by the store's pool. A connection is in autocommit: a single reading statem
 change opens its own with `connection.transaction()`.
 """
 
+import errno
 import math
+import os
 import select
+import socket
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +19,7 @@ from psycopg.abc import RV, PQGen
 from psycopg.adapt import Buffer, Loader
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import ConnectionTimeout
-from psycopg.pq import PGconn, PollingStatus
+from psycopg.pq import ConnStatus, PGconn, PollingStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
@@ -36,6 +39,7 @@ SELECT set_config(name, value, false) FROM (VALUES
 _SILENT: Final = 0.75
 # Within this a pool tries again and again to connect; then it does when somebody asks, without a growing pause.
 _RECONNECT_SECONDS: Final = 4.0
+_CUT_OFF: Final = (errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN, errno.ETIMEDOUT)
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -77,20 +81,26 @@ class BoundedConnection(Connection[TupleRow]):
 
 
 def _answers(conninfo: str, seconds: float) -> bool:
-    """Whether a server takes or refuses a connection within `seconds`."""
+    """Whether a server takes or refuses a connection within `seconds`; that no way leads to it is no answer."""
     until = time.monotonic() + seconds
     attempt = PGconn.connect_start(conninfo.encode())
     try:
         status = PollingStatus.WRITING
-        while status in {PollingStatus.READING, PollingStatus.WRITING}:
+        while attempt.status != ConnStatus.BAD and status in {PollingStatus.READING, PollingStatus.WRITING}:
             poll = select.poll()
             poll.register(attempt.socket, select.POLLIN if status is PollingStatus.READING else select.POLLOUT)
-            if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+            if not poll.poll(max(0.0, until - time.monotonic()) * 1000) or _is_cut_off(attempt.socket):
                 return False
             status = PollingStatus(attempt.connect_poll())
     finally:
         attempt.finish()
     return True
+
+
+def _is_cut_off(descriptor: int) -> bool:
+    """Whether the network says that the other end of a socket cannot be reached."""
+    with socket.socket(fileno=os.dup(descriptor)) as end:
+        return end.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in _CUT_OFF
 
 
 class UtcLoader(Loader):
