@@ -128,3 +128,15 @@ def test_what_a_failed_step_printed_is_shown(tree: Path) -> None:
     assert failed.stdout == ""
     assert failed.stderr.splitlines()[:2] == ["Doing it ...", "why"]
     assert failed.stderr.endswith(": failed: Doing it\n")
+
+
+def test_the_man_pages_are_what_the_commands_and_the_configuration_say() -> None:
+    assert shutil.which("go-md2man"), "scripts/test installs it"
+    for page, pieces in {"konifer-fs.1": ["fsck", "--repair"], "konifer-fs.conf.5": ["filesystem.spool-dir"]}.items():
+        source = subprocess.run(
+            [sys.executable, ROOT / "docs" / "man" / "make.py", page], capture_output=True, timeout=60, check=True
+        )
+        made = subprocess.run(["go-md2man"], input=source.stdout, capture_output=True, timeout=60, check=True)
+        text = (ROOT / "docs" / "man" / page).read_text()
+        assert text.strip() == made.stdout.decode().strip(), "run scripts/man"
+        assert all(piece in text.replace("\\-", "-") for piece in pieces)
