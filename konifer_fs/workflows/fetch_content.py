@@ -29,7 +29,7 @@ _MOST_AHEAD: Final = 32 << 20
 
 @dataclass(slots=True, eq=False)
 class Content:
-    """The bytes of one object, opened `uses` times; `file` is there once all of them are."""
+    """The bytes of one object, opened `uses` times; `file` is there once all `size` of them are."""
 
     ref: ObjectRef
     expected_size: int | None
@@ -152,6 +152,7 @@ class Contents:
         if content.kept is None:
             self._spool.drafts.take(size)
             content.charged = size
+        content.size = size
         file = content.kept.file if content.kept else self._spool.scratch()
         content.arrival = Arrival(
             file,
