@@ -331,7 +331,8 @@ def test_an_upload_whose_part_is_refused_leaves_nothing(server: S3Server, bucket
     with (
         relaying(spoiling, server.endpoint_url) as relay,
         closing(server.make_store(through=relay.endpoint_url)) as store,
-        pytest.raises(StoreRefused),
+        # A server may hang up on what it refuses before its word is heard.
+        pytest.raises((StoreRefused, StoreUnreachable)),
     ):
         store.put(ObjectRef(bucket, "key"), large_source, "image/jpeg")
     assert server.list_keys(bucket) == []

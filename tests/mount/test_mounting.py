@@ -247,11 +247,15 @@ def test_a_database_at_another_version_is_refused_with_the_command_to_run(mounte
     mount.umount()
     with psycopg.connect(mount.conninfo, autocommit=True) as session:
         session.execute("DROP SCHEMA konifer_fs CASCADE")
-    with pytest.raises(CommandFailed, match="konifer-fs migrate"):
+    with pytest.raises(CommandFailed, match="run `konifer-fs migrate --join`"):
         mount.mount()
     assert not is_ours(mount.path)
     assert not list(mount.path.iterdir())
-    assert "at this version's schema" in mount.run("migrate", "-c", mount.config_file)
+    with pytest.raises(CommandFailed, match=r"a Konifer's: .* run `konifer-fs migrate --join`"):
+        mount.run("migrate", "-c", mount.config_file)
+    said = mount.run("migrate", "-c", mount.config_file, "--join", "--triggers")
+    assert "at this version's schema" in said
+    assert "Konifer's tables are as they were" not in said
     mount.mount()
 
 
