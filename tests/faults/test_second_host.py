@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,8 +24,8 @@ from tests.mount.mounting import SECONDS, CommandFailed, Mount, MountFactory, sp
 from tests.servers import S3Server
 
 DEADLINE: Final = 3
-# As documentation may use it, and no network does.
-NETWORK: Final = "192.0.2"
+# For measuring networks (RFC 2544): no machine is reached there. Each cable takes a network of four addresses.
+NETWORKS: Final = ip_network("198.18.0.0/15")
 HOST: Final = "second-host"
 
 pytestmark = [
@@ -73,8 +74,8 @@ def ip(*arguments: str) -> None:
 @pytest.fixture
 def cable() -> Iterator[Cable]:
     name = uuid4().hex[:8]
-    number = int(name, 16) % 60 * 4
-    near, far = f"{NETWORK}.{number + 1}", f"{NETWORK}.{number + 2}"
+    first = int(NETWORKS.network_address) + int(name, 16) % (NETWORKS.num_addresses // 4) * 4
+    near, far = str(ip_address(first + 1)), str(ip_address(first + 2))
     ip("netns", "add", f"kfs-{name}")
     try:
         ip("link", "add", f"kn{name}", "type", "veth", "peer", "name", f"kf{name}", "netns", f"kfs-{name}")
