@@ -18,7 +18,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 # Rich names a font that it would have loaded from afar.
-_FORMAT_WITHOUT_FONTS: Final = re.compile(r"@font-face \{\{.*?\}\}", re.DOTALL)
+_FONTS: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 _COMMANDS: Final = (
     "konifer-fs mount ~/pictures",
     "cp -r ~/camera ~/pictures/Summer && cd ~/pictures/Summer && ls",
@@ -34,8 +34,6 @@ _COMMANDS: Final = (
 
 def main() -> None:
     """Run the commands in a home directory that is gone afterwards, and write the picture."""
-    from rich._export_format import CONSOLE_SVG_FORMAT
-
     console = Console(record=True, width=100, file=io.StringIO())
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
@@ -49,9 +47,7 @@ def main() -> None:
             console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
             if printed:
                 console.print(Text(printed))
-    svg = console.export_svg(
-        title="konifer-fs", theme=MONOKAI, code_format=_FORMAT_WITHOUT_FONTS.sub("", CONSOLE_SVG_FORMAT)
-    )
+    svg = _FONTS.sub("", console.export_svg(title="konifer-fs", theme=MONOKAI))
     (Path(__file__).parent / "tour.svg").write_text(svg)
 
 

@@ -6,7 +6,7 @@ It changes nothing: a store that the first mount would make is tried in a tempor
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,19 +113,26 @@ def _check_server(conninfo: str) -> Iterator[Check]:
 
 
 def _check_schema(conninfo: str) -> Check:
-    try:
+    def judge() -> str:
         check_database(conninfo)
-    except KoniferFsError as error:
-        return Check(name="schema", well=False, finding=str(error))
-    return Check(name="schema", well=True, finding="as this version needs it")
+        return "as this version needs it"
+
+    return _judged("schema", judge)
 
 
 def _check_dialect(conninfo: str, config: Config) -> Check:
-    try:
+    def judge() -> str:
         dialect = find_dialect(conninfo, config.filesystem.dialect, read_only=False)
+        return f"Konifer's rows are written in dialect {dialect.value}"
+
+    return _judged("dialect", judge)
+
+
+def _judged(name: str, judge: Callable[[], str]) -> Check:
+    try:
+        return Check(name=name, well=True, finding=judge())
     except KoniferFsError as error:
-        return Check(name="dialect", well=False, finding=str(error))
-    return Check(name="dialect", well=True, finding=f"Konifer's rows are written in dialect {dialect.value}")
+        return Check(name=name, well=False, finding=str(error))
 
 
 def _check_buckets(config: Config) -> Iterator[Check]:

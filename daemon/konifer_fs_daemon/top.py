@@ -68,9 +68,9 @@ def _ask(mountpoint: Path | None) -> dict[str, Status]:
 
 def compare(before: Status | None, now: Status, seconds: float) -> Sequence[Rate]:
     """Give what was done between two looks, the most frequent first; all of it where there was no look before."""
-    known = before["operations"] if before is not None and before["pid"] == now["pid"] else {}
+    known = before.get("operations", {}) if before is not None and before["pid"] == now["pid"] else {}
     rates = []
-    for operation, found in now["operations"].items():
+    for operation, found in now.get("operations", {}).items():  # An older daemon may answer.
         count, failed, taken = (
             found[field] - known.get(operation, {}).get(field, 0) for field in ("count", "failed", "seconds")
         )

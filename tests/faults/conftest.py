@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from konifer_fs.adapters.postgres.embedded import EmbeddedServer
 from konifer_fs.adapters.postgres.migrate import migrate_database
-from tests.faults.proxy import Proxy, proxying
+from tests.faults.proxy import Proxy, connecting_to, proxying
 from tests.mount.aftermath import hold_clean, hold_nothing_hangs
 from tests.mount.conftest import fuse, runtime_directory, s3_server
 from tests.mount.mounting import Mount, MountFactory, make_factory
@@ -96,9 +96,4 @@ def _before_database(conninfo: str, directory: Path) -> AbstractContextManager[P
     listener.bind(str(directory / ".s.PGSQL.5432"))
     listener.listen()
 
-    def connect() -> socket.socket:
-        server = socket.socket(socket.AF_UNIX)
-        server.connect(address)
-        return server
-
-    return proxying(listener, connect)
+    return proxying(listener, connecting_to(socket.AF_UNIX, address))

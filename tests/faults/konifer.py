@@ -15,13 +15,9 @@ from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from tests.mount.saving import jpeg
+from tests.postgres.konifers import MORE
 
 NAMES: Final = {"A": "JPEG", "B": "JPEG", "C": "jpg"}
-MORE: Final[dict[str, dict[str, Any]]] = {
-    "A": {},
-    "B": {"pageCount": 1, "colorSpace": "srgb"},
-    "C": {"pageCount": 1, "colorSpace": "srgb"},
-}
 _PICTURES: Final = [jpeg(seed, padding=seed * 700) for seed in range(8)]
 _SIZE: Final = (16, 12)
 _DELETE_VARIANTS: Final = """

@@ -78,6 +78,17 @@ def _status(line: str) -> Callable[[Proxy], None]:
     return say
 
 
+def connecting_to(family: socket.AddressFamily, address: str | tuple[str, int]) -> Connect:
+    """Give what connects to `address`."""
+
+    def connect() -> socket.socket:
+        server = socket.socket(family)
+        server.connect(address)
+        return server
+
+    return connect
+
+
 @contextmanager
 def proxying(listener: socket.socket, connect: Connect) -> Iterator[Proxy]:
     """Pass on what comes to `listener` to what `connect` connects to, until the block ends."""

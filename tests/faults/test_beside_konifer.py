@@ -11,31 +11,26 @@ from typing import Final
 import psycopg
 import pytest
 
-from konifer_fs.adapters.postgres.migrate import migrate_database
 from tests.faults.konifer import Konifer
 from tests.faults.writers import Writer, writing
-from tests.mount import dialect as oracle
+from tests.mount.dialect import hold_rows
 from tests.mount.elsewhere import database as opened_database
-from tests.mount.elsewhere import query, wait_until
+from tests.mount.elsewhere import wait_until
 from tests.mount.mounting import Mount, MountFactory
 from tests.postgres import ledger
-from tests.postgres.konifers import make_konifer
+from tests.postgres.konifers import VERSIONS, make_joined
 
 log = logging.getLogger(__name__)
 
-VERSIONS: Final = {"A": 5, "B": 5, "C": 8}
 STEPS: Final = 400
 # What a program is told of a file that Konifer deletes or replaces meanwhile.
 MEANWHILE: Final = {errno.ENOENT, errno.ESTALE, errno.ENOTEMPTY, errno.EEXIST}
-_ROWS: Final = "SELECT original_variant, attributes, transformation FROM asset_variant"
 
 
 @pytest.fixture(params=VERSIONS)
 def dialect(request: pytest.FixtureRequest, database: str) -> str:
     """A joined Konifer's database of each dialect; to be asked for before `mounted`."""
-    with psycopg.connect(database, autocommit=True) as session:
-        make_konifer(session, version=VERSIONS[request.param])
-    migrate_database(database, join=True, triggers=True)
+    make_joined(database, VERSIONS[request.param], triggers=True)
     return str(request.param)
 
 
@@ -73,9 +68,7 @@ def hold_all(mount: Mount, dialect: str) -> None:
         wait_until(lambda: not ledger.told(connection), seconds=60)
         stored = ledger.stored(connection)
     assert stored == {path.name for path in mount.objects.iterdir() if not path.name.startswith(".")}
-    for is_original, attributes, transformation in query(mount, _ROWS):
-        oracle.read_attributes(attributes, dialect)
-        (oracle.read_original_transformation if is_original else oracle.read_transformation)(transformation, dialect)
+    hold_rows(mount, dialect)
 
 
 def test_a_mount_and_a_konifer_lose_and_leak_nothing(

@@ -18,7 +18,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.faults.calls import run_all
-from tests.faults.proxy import proxying
+from tests.faults.proxy import connecting_to, proxying
 from tests.mount.elsewhere import PICTURE, names, wait_until
 from tests.mount.mounting import SECONDS, CommandFailed, Mount, MountFactory, spell_database
 from tests.servers import S3Server
@@ -93,13 +93,8 @@ def cable() -> Iterator[Cable]:
 def listen(stack: ExitStack, near: str, family: socket.AddressFamily, address: str | tuple[str, int]) -> int:
     """Pass on what comes over the cable to an address of this host; gives the port."""
 
-    def connect() -> socket.socket:
-        server = socket.socket(family)
-        server.connect(address)
-        return server
-
     listener = socket.create_server((near, 0))
-    stack.enter_context(proxying(listener, connect))
+    stack.enter_context(proxying(listener, connecting_to(family, address)))
     return int(listener.getsockname()[1])
 
 

@@ -6,6 +6,9 @@ A key that is not known, a default that is spelled out, a word or a type that do
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+from tests.mount.elsewhere import query
+from tests.mount.mounting import Mount
+
 FORMATS: Final = {
     "jpg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF", "jxl": "JXL", "heic": "HEIF", "gif": "GIF",
 }  # fmt: skip
@@ -22,6 +25,8 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "rotate": {"90": "NINETY", "180": "ONE_HUNDRED_EIGHTY", "270": "TWO_HUNDRED_SEVENTY"},
     "filter": {"black_white": "BLACK_WHITE", "grayscale": "GRAYSCALE", "sepia": "SEPIA"},
 }
+
+_ROWS: Final = "SELECT original_variant, attributes, transformation, lqip FROM asset_variant"
 
 Rule = Callable[[Any], bool]
 
@@ -71,6 +76,14 @@ def read_transformation(value: object, dialect: str = "C", most: Collection[str]
 def read_lqip(value: object) -> Mapping[str, Any]:
     """Give `asset_variant.lqip`: nothing, or hashes."""
     return _read(value, set(), {"blurhash": _is_text, "thumbhash": _is_text})
+
+
+def hold_rows(mount: Mount, dialect: str) -> None:
+    """Hold that a Konifer of that dialect decodes all rows of variants."""
+    for is_original, attributes, transformation, lqip in query(mount, _ROWS):
+        read_attributes(attributes, dialect)
+        read_lqip(lqip)
+        (read_original_transformation if is_original else read_transformation)(transformation, dialect)
 
 
 def _read(value: object, required: Collection[str], rules: Mapping[str, Rule]) -> dict[str, Any]:

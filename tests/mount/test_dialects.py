@@ -6,25 +6,18 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from konifer_fs.adapters.postgres.migrate import migrate_database
 from konifer_fs.domain.formats import ImageFormat
-from tests.mount import dialect as oracle
+from tests.mount.dialect import hold_rows
 from tests.mount.elsewhere import query
-from tests.mount.mounting import CommandFailed, Mount, MountFactory
+from tests.mount.mounting import CommandFailed, MountFactory
 from tests.mount.variants import OTHER, PICTURE, described, of
 from tests.pictures import make_picture
-from tests.postgres.konifers import make_konifer
+from tests.postgres.konifers import MORE, VERSIONS, make_joined
 from tests.postgres.trees import add_asset, add_variant
 
 WRITTEN: Final = pytest.mark.semantics("A mount of a database that some release of Konifer has made")
-VERSIONS: Final = {"A": 5, "B": 5, "C": 8}
 FORMATS: Final = {"A": "PNG", "B": "PNG", "C": "png"}
-# By dialect: what is stored of a picture of 48x32, and what of it 16 wide and turned: its box is of before in A and B.
-ATTRIBUTES: Final[dict[str, dict[str, Any]]] = {
-    "A": {},
-    "B": {"pageCount": 1, "colorSpace": "srgb"},
-    "C": {"pageCount": 1, "colorSpace": "srgb"},
-}
+# By dialect: what of a picture of 48x32 is 16 wide and turned: its box is of before in A and B.
 TURNED: Final[dict[str, dict[str, Any]]] = {
     "A": {"width": 16, "height": 11, "format": "PNG", "rotate": "NINETY"},
     "B": {"width": 16, "height": 11, "format": "PNG", "rotate": "NINETY"},
@@ -41,23 +34,19 @@ _ROWS: Final = "SELECT original_variant, attributes, transformation, lqip FROM a
 @pytest.fixture(params=VERSIONS)
 def release(request: pytest.FixtureRequest, database: str) -> str:
     """A Konifer's tables, of each dialect; to be asked for before `mounted`."""
-    with psycopg.connect(database, autocommit=True) as session:
-        make_konifer(session, version=VERSIONS[request.param])
-    migrate_database(database, join=True)
+    make_joined(database, VERSIONS[request.param])
     return str(request.param)
 
 
 @pytest.fixture
 def first_release(database: str) -> None:
     """Tables of which nothing tells which of the earlier releases they are of."""
-    with psycopg.connect(database, autocommit=True) as session:
-        make_konifer(session, version=5)
-    migrate_database(database, join=True)
+    make_joined(database, version=5)
 
 
 def store_as_konifer(conninfo: str, objects: Path, dialect: str) -> bytes:
     """Store a picture and a turned variant as a Konifer of that dialect does; gives what the variant is."""
-    attributes = {"width": 48, "height": 32, "format": FORMATS[dialect], **ATTRIBUTES[dialect]}
+    attributes = {"width": 48, "height": 32, "format": FORMATS[dialect], **MORE[dialect]}
     variant = make_picture(ImageFormat.PNG, (16, 24), seed=7)
     original = {key: attributes[key] for key in ("width", "height", "format")}
     with psycopg.connect(conninfo, autocommit=True) as session:
@@ -69,14 +58,6 @@ def store_as_konifer(conninfo: str, objects: Path, dialect: str) -> bytes:
     (objects / key).write_bytes(PICTURE)
     (objects / turned_key).write_bytes(variant)
     return variant
-
-
-def hold_rows(mount: Mount, dialect: str) -> None:
-    """Hold that a Konifer of that dialect decodes all rows."""
-    for is_original, attributes, transformation, lqip in query(mount, _ROWS):
-        oracle.read_attributes(attributes, dialect)
-        oracle.read_lqip(lqip)
-        (oracle.read_original_transformation if is_original else oracle.read_transformation)(transformation, dialect)
 
 
 @WRITTEN

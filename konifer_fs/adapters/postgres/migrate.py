@@ -74,7 +74,8 @@ class Migrated:
     """What became of a database.
 
     `left` are the statements that only the owner of Konifer's tables may run; `is_attached` is whether mounts are to be
-    told of others' changes; `long_paths` are assets at paths over our bound, which are as good as unreachable.
+    told of others' changes; `long_paths` are assets at paths over our bound, counted when a database is joined: all of
+    them are looked at.
     """
 
     left: Sequence[str]
@@ -142,7 +143,7 @@ def migrate(connection: Connection, *, join: bool = False, triggers: bool = Fals
         return Migrated(
             left=[*add_triggers(connection), *add_indexes(connection)] if attach else [],
             is_attached=attach,
-            long_paths=_number(connection, _LONG_PATHS),
+            long_paths=_number(connection, _LONG_PATHS) if join else 0,
         )
 
 

@@ -62,8 +62,8 @@ def record_together(
     now = datetime.now(UTC)
     if len({(new.directory.id, new.name) for new in news}) < len(news) or not all(new.directory.made for new in news):
         return None
-    parameters_of = {new.asset_id: _parameters(new, new.directory.id, now, dialect) for new in news}
-    requests = sorted(((new, parameters_of[new.asset_id]) for new in news), key=lambda it: it[1]["dir"])
+    parameters_of = ((new, _parameters(new, new.directory.id, now, dialect)) for new in news)
+    requests = sorted(parameters_of, key=lambda it: it[1]["dir"])
     with connection.transaction() as transaction:
         with connection.pipeline():
             locked = [connection.execute(sql_assets.LOCK_DIRECTORY, parameters) for _, parameters in requests]
