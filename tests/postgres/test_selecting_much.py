@@ -166,7 +166,7 @@ def test_a_stream_whose_connection_breaks_says_so(
         stream = store.stream_selected(at(connection, "root.a"), Selection())
         next(stream)
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE application_name = 'to be broken' AND datname = current_database()"
         )
         with pytest.raises(StoreUnreachable):
