@@ -25,6 +25,7 @@ readonly TEST_NEEDS=(
   'libimage-exiftool-perl|command -v exiftool|how programs save: exiftool, both ways'
   'rsync|command -v rsync|trees in and out; how programs save: --inplace, --partial'
   'shellcheck|command -v shellcheck|scripts/check'
+  'systemd|test -x /lib/systemd/systemd|faults: the units under a real one'
   'tumbler|ls /usr/lib/*/tumbler-1/tumblerd|thumbnails: a real thumbnailer takes ours'
   'unzip|command -v unzip|how programs save: unzip'
   'vim|command -v vim|how programs save: vim'

@@ -50,6 +50,7 @@ def _config_options(command: F) -> F:
 @click.option("-o", "options", multiple=True, metavar="WORD,…", help="ro, allow_other, uid=, gid=, umask=, …")
 @click.option("--foreground", is_flag=True, help="Stay, and log to stderr.")
 @click.option("--verbose", is_flag=True, help="Log every step.")
+@click.option("--mounter", type=_FILE, metavar="SOCKET", help="Have it mounted by who listens there, as the unit has.")
 @click.option("--log-file", type=_FILE, hidden=True)
 @click.option("--ready-fd", type=int, hidden=True)
 @click.argument("mountpoint", type=_MOUNTPOINT)

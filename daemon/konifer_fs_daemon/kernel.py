@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,20 +23,23 @@ log = logging.getLogger(__name__)
 READ_AHEAD_KIB: Final = 1024
 _MAX_BACKGROUND: Final = 64
 _CONGESTED: Final = 48
+# What every mount is: its modes are the kernel's to check, and no program on it is a privilege.
+ALWAYS: Final = frozenset({"default_permissions", "nosuid", "nodev", "subtype=konifer-fs"})
 
 
-def fuse_options(options: MountOptions) -> set[str]:
+def fuse_options(options: MountOptions) -> frozenset[str]:
     """Give libfuse's words; ASCII and without commas inside, since it splits there."""
-    words = {"default_permissions", "nosuid", "nodev", "subtype=konifer-fs", f"fsname={options.source}"}
-    words |= options.kernel
+    words = ALWAYS | options.kernel | {f"fsname={options.source}"}
     words |= {"ro"} if options.read_only else set()
     words |= {"allow_other"} if options.allow_other else set()
     return words
 
 
 @contextmanager
-def mounted(operations: pyfuse3.Operations, mountpoint: Path, options: MountOptions) -> Iterator[None]:
+def mounted(operations: pyfuse3.Operations, mountpoint: Path | str, words: Collection[str]) -> Iterator[None]:
     """Keep `mountpoint` mounted; it is unmounted at the end if that has not happened yet.
+
+    A `/dev/fd/N` is the device of what somebody else mounted, and unmounts.
 
     Raises:
         MountRefused: with libfuse's reason.
@@ -44,7 +47,7 @@ def mounted(operations: pyfuse3.Operations, mountpoint: Path, options: MountOpti
     with tempfile.TemporaryFile() as said:
         try:
             with _stderr_into(said.fileno()):
-                pyfuse3.init(operations, str(mountpoint), fuse_options(options))
+                pyfuse3.init(operations, str(mountpoint), set(words))
         except RuntimeError as error:
             said.seek(0)
             reason = said.read().decode(errors="replace").strip() or str(error)

@@ -30,6 +30,7 @@ class MountRequest:
     config: Config
     verbose: bool
     log_file: Path | None
+    mounter: Path | None
     arguments: tuple[str, ...]
 
     @property
@@ -47,11 +48,12 @@ def read_request(
     options: Sequence[str],
     verbose: bool,
     log_file: Path | None,
+    mounter: Path | None = None,
     mountpoint: Path,
 ) -> MountRequest:
     """Read all arguments of `mount`. Raises ConfigError, OptionError."""
     words = parse_options(options)
-    config_file, data_dir = _absolute(config_file), _absolute(data_dir)
+    config_file, data_dir, mounter = _absolute(config_file), _absolute(data_dir), _absolute(mounter)
     config = load(
         config_file, os.environ,
         data_dir=data_dir, in_memory=in_memory, uid=words.uid, gid=words.gid, umask=words.umask,
@@ -62,12 +64,13 @@ def read_request(
         *(["--data-dir", str(data_dir)] if data_dir else []),
         *(["--in-memory"] if in_memory else []),
         *(["--verbose"] if verbose else []),
+        *(["--mounter", str(mounter)] if mounter else []),
         *(["--subpath", subpath]),
         *(["-o", ",".join(options)] if options else []),
     ]
     return MountRequest(
         mountpoint=place, subpath=_read_subpath(subpath), options=words, config=config, verbose=verbose,
-        log_file=log_file, arguments=("mount", *arguments, "--", str(place)),
+        log_file=log_file, mounter=mounter, arguments=("mount", *arguments, "--", str(place)),
     )  # fmt: skip
 
 
@@ -75,7 +78,8 @@ def start(request: MountRequest) -> None:
     """Mount in the background and return once it answers. Raises LaunchFailed, MountRefused."""
     _warn_of_memory(request)
     wait_for_predecessor(request.mountpoint, _say)
-    make_ready(request.mountpoint)
+    if request.mounter is None:
+        make_ready(request.mountpoint)
     logs = request.config.data_dir / "logs"
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     launch(request.arguments, logs / f"{request.name}.log")

@@ -31,8 +31,7 @@ def find_connection(mountpoint: Path) -> Path:
 
     It is there for root and for who mounted, where a `fusectl` file system is mounted.
     """
-    major, _, minor = _list_devices()[mountpoint].partition(":")
-    return connection_of(os.makedev(int(major), int(minor)))
+    return connection_of(device_of(mountpoint))
 
 
 def connection_of(device: int) -> Path:
@@ -42,20 +41,29 @@ def connection_of(device: int) -> Path:
 
 def is_mounted_from(mountpoint: Path, device: int) -> bool:
     """Whether what is mounted at `mountpoint` has this `st_dev`."""
-    return _list_devices().get(mountpoint) == f"{os.major(device)}:{os.minor(device)}"
+    return _list_devices().get(mountpoint) == device
 
 
-def _list_devices() -> Mapping[Path, str]:
+def device_of(mountpoint: Path) -> int:
+    """Give `st_dev` of what is mounted at `mountpoint`, without asking it; raises MountRefused when nothing is."""
+    try:
+        return _list_devices()[mountpoint]
+    except KeyError:
+        raise MountRefused(f"nothing is mounted at {mountpoint}, as it is seen from here") from None
+
+
+def _list_devices() -> Mapping[Path, int]:
     return {place: device for place, device, _ in _read_mounts()}
 
 
-def _read_mounts() -> Iterator[tuple[Path, str, str]]:
-    """Give each mountpoint, its device's numbers and its type, in the order of mounting."""
+def _read_mounts() -> Iterator[tuple[Path, int, str]]:
+    """Give each mountpoint, its `st_dev` and its type, in the order of mounting."""
     for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
         place = _OCTAL.sub(lambda found: chr(int(found[1], 8)), fields[4])
-        yield Path(place), fields[2], after.split(" ")[0]
+        major, _, minor = fields[2].partition(":")
+        yield Path(place), os.makedev(int(major), int(minor)), after.split(" ")[0]
 
 
 def resolve(path: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 _IGNORED: Final = frozenset({"defaults", "auto", "noauto", "nofail", "_netdev", "nosuid", "nodev", "user", "exec"})
 _FLAGS: Final = {"ro": "read_only", "allow_other": "allow_other", "show_virtual": "show_virtual"}
-_KERNEL: Final = frozenset({"noexec", "noatime"})
+KERNEL_WORDS: Final = frozenset({"noexec", "noatime"})
 _NUMBERS: Final = {"uid": 10, "gid": 10, "umask": 8}
 
 
@@ -58,10 +58,10 @@ def _with_word(options: MountOptions, word: str) -> MountOptions:
         changes[_FLAGS[word]] = True
     elif word == "rw":
         changes["read_only"] = False
-    elif word in _KERNEL:
+    elif word in KERNEL_WORDS:
         changes["kernel"] = options.kernel | {word}
     elif word not in _IGNORED and not word.startswith("x-"):
-        known = ", ".join([*_FLAGS, *(f"{number}=" for number in (*_NUMBERS, "fsname")), *sorted(_KERNEL)])
+        known = ", ".join([*_FLAGS, *(f"{number}=" for number in (*_NUMBERS, "fsname")), *sorted(KERNEL_WORDS)])
         raise OptionError(f"-o {word}: there is no such mount option (there are {known})")
     return replace(options, **changes)
 

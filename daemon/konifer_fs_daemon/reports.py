@@ -92,7 +92,7 @@ def describe(status: Mapping[str, Any]) -> str:
         f"  path      {status['subpath']}",
         f"  spool     {spell_size(spool['bytes'])} of {spell_size(spool['max_bytes'])} in {spool['directory']}",
         f"  rendered  {status.get('renderings', 0)} variant(s)",  # An older daemon may answer.
-        f"  log       {status['log']}",
+        f"  log       {status['log'] or 'standard error'}",
     ]
     for state, drafts in status["drafts"].items():
         lines.append(f"  {state:<9} {len(drafts)} file(s)")

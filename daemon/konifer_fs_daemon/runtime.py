@@ -13,6 +13,8 @@ from typing import Final
 
 from konifer_fs_daemon.mountpoint import MountRefused
 
+# Where only root makes names, and the unit of systemd has its daemons' sockets.
+_SYSTEM: Final = Path("/run/konifer-fs")
 # The kernel's limit of a unix socket's path is 107 bytes; a name of ours takes 30 with its slash.
 _LONGEST: Final = 77
 
@@ -25,7 +27,7 @@ def list_runtime_directories() -> list[Path]:
     uid = os.getuid()
     session = os.environ.get("XDG_RUNTIME_DIR")
     places = [Path(session) / "konifer-fs"] if session and Path(session).is_absolute() else []
-    places.append(Path("/run/konifer-fs") if uid == 0 else Path(f"/run/user/{uid}/konifer-fs"))
+    places.append(_SYSTEM if uid == 0 else Path(f"/run/user/{uid}/konifer-fs"))
     places.append(Path(f"/tmp/konifer-fs-{uid}"))  # noqa: S108 (made 0700, and refused when it is another's)
     return [place for place in dict.fromkeys(places) if len(os.fsencode(place)) <= _LONGEST]
 
@@ -55,7 +57,7 @@ def list_sockets(mountpoint: Path | None = None) -> Iterator[Path]:
     """Give the sockets of this user's mounts, or those that the mount at `mountpoint` may have."""
     pattern = f"{mount_name(mountpoint)}.sock" if mountpoint else "*.sock"
     for place in list_runtime_directories():
-        if _is_private(place):
+        if _is_private(place) or (os.getuid() == 0 and place == _SYSTEM and place.is_dir()):
             yield from sorted(place.glob(pattern))
 
 

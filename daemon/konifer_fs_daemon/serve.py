@@ -8,6 +8,8 @@ import gc
 import logging
 import resource
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -23,8 +25,9 @@ from konifer_fs_daemon.background import CATCH_UP_SECONDS, REAP_SECONDS, SWEEP_S
 from konifer_fs_daemon.control import serve_control
 from konifer_fs_daemon.draining import Drained, drain
 from konifer_fs_daemon.hearing import hear_changes
-from konifer_fs_daemon.kernel import ask_for_more, mounted
+from konifer_fs_daemon.kernel import ask_for_more, fuse_options, mounted
 from konifer_fs_daemon.metrics import telling_figures
+from konifer_fs_daemon.mounter import asking
 from konifer_fs_daemon.mountpoint import MountRefused, find_connection, make_ready
 from konifer_fs_daemon.replies import replies
 from konifer_fs_daemon.runtime import make_runtime_directory
@@ -55,7 +58,8 @@ def serve(request: "MountRequest", readiness: "Readiness", guardian: "Guardian")
     # Until trio takes the signals over: unwind, so that nothing is left running.
     signal.signal(signal.SIGTERM, _unwind)
     _prepare_process()
-    make_ready(request.mountpoint)
+    if request.mounter is None:
+        make_ready(request.mountpoint)
     options = request.options
     with (
         wire(
@@ -66,24 +70,46 @@ def serve(request: "MountRequest", readiness: "Readiness", guardian: "Guardian")
             show_virtual=options.show_virtual,
         ) as wired,
         telling_figures(request.config.filesystem.metrics_address, wired.filesystem.reports),
-        mounted(wired.operations, request.mountpoint, options),
+        _mounted(request, wired.operations) as ask_kernel,
         interrupting_reads(),
     ):
         try:
-            trio.run(_Life(request, wired, readiness, guardian).live)
+            trio.run(_Life(request, wired, readiness, guardian, ask_kernel).live)
         finally:
             _ignore_signals()
     log.info("ended")
 
 
+@contextmanager
+def _mounted(request: "MountRequest", operations: pyfuse3.Operations) -> Iterator[Callable[[int], None]]:
+    """Mount; gives what is to be called with `st_dev` of the mount, once that answers."""
+    words = fuse_options(request.options)
+    if request.mounter is None:
+        with mounted(operations, request.mountpoint, words):
+            yield ask_for_more
+    else:
+        with asking(request.mounter, words) as mounter, mounted(operations, mounter.device, words):
+            yield lambda _: mounter.tell_that_it_answers()
+
+
 class _Life:
     """What runs beside the file system while it is mounted."""
 
-    def __init__(self, request: "MountRequest", wired: Wired, readiness: "Readiness", guardian: "Guardian") -> None:
+    def __init__(
+        self,
+        request: "MountRequest",
+        wired: Wired,
+        readiness: "Readiness",
+        guardian: "Guardian",
+        ask_kernel: Callable[[int], None],
+    ) -> None:
         self._request = request
         self._wired = wired
         self._readiness = readiness
         self._guardian = guardian
+        self._ask_kernel = ask_kernel
+        patience = max(_STILL_SECONDS, request.config.filesystem.deadline)
+        self._watchdog = Watchdog(find_connection(request.mountpoint), patience)
         self._drain_until: float | None = None
         self._failure: MountRefused | None = None
 
@@ -94,7 +120,7 @@ class _Life:
             await nursery.start(serve_control, socket, replies(self._request, self._wired))
             await nursery.start(dump_on_signal)
             await nursery.start(self._obey_signals)
-            nursery.start_soon(self._watchdog().beat)
+            nursery.start_soon(self._watchdog.beat)
             nursery.start_soon(hear_changes, self._wired.changes, self._wired.operations)
             nursery.start_soon(self._announce)
             if not self._request.options.read_only:
@@ -107,10 +133,6 @@ class _Life:
             nursery.cancel_scope.cancel()
         if self._failure:
             raise self._failure
-
-    def _watchdog(self) -> Watchdog:
-        patience = max(_STILL_SECONDS, self._request.config.filesystem.deadline)
-        return Watchdog(find_connection(self._request.mountpoint), patience)
 
     def _start_background(self, nursery: trio.Nursery) -> None:
         wired = self._wired
@@ -134,7 +156,7 @@ class _Life:
             self._failure = MountRefused(f"{mountpoint} does not answer: {reason}")
             self._wired.operations.reader.terminate()
         else:
-            ask_for_more(found.st_dev)
+            self._ask_kernel(found.st_dev)
             self._guardian.guard(found.st_dev)
             log.info("mounted at %s", mountpoint)
             self._readiness.tell_ready()

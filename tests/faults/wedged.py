@@ -14,7 +14,7 @@ import pyfuse3
 import trio
 
 from konifer_fs.fuse.reading import Reader
-from konifer_fs_daemon.kernel import mounted
+from konifer_fs_daemon.kernel import fuse_options, mounted
 from konifer_fs_daemon.logs import start_logging
 from konifer_fs_daemon.mountpoint import find_connection
 from konifer_fs_daemon.options import parse_options
@@ -67,5 +67,5 @@ async def turn(scope: trio.CancelScope) -> None:
 if __name__ == "__main__":
     start_logging(None)
     place = Path(sys.argv[1])
-    with mounted(Sleeping(), place, parse_options([])), interrupting_reads():
+    with mounted(Sleeping(), place, fuse_options(parse_options([]))), interrupting_reads():
         trio.run(live, place, sys.argv[2])

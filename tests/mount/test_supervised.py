@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from konifer_fs_daemon.mountpoint import list_mounts
-from tests.mount.mounting import SECONDS, Mount, MountFactory, detach, end_daemon, terminate_mount
+from konifer_fs_daemon.kernel import ALWAYS
+from konifer_fs_daemon.mounter import asking
+from konifer_fs_daemon.mountpoint import MountRefused, list_mounts
+from tests.mount.elsewhere import PICTURE, wait_until
+from tests.mount.mounting import SECONDS, CommandFailed, Mount, MountFactory, detach, end_daemon, terminate_mount
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts by fstab")
 
@@ -106,3 +109,50 @@ def test_systemd_is_told_when_it_is_mounted_that_it_lives_and_when_it_ends(unmou
                 end_daemon(daemon.pid)
                 daemon.wait(SECONDS)
             detach(unmounted.path)
+
+
+@pytest.fixture
+def mounter(unmounted: Mount) -> Iterator[Path]:
+    """Give the socket of one that mounts there, once, for a daemon which may not."""
+    address = Path(unmounted.environ["XDG_RUNTIME_DIR"]) / "mounter"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "konifer_fs_daemon.mounter", unmounted.path],
+            preexec_fn=lambda: os.dup2(listener.fileno(), 3),  # noqa: PLW1509 (no threads here)
+            pass_fds=[3],
+        )
+        try:
+            yield address
+        finally:
+            process.kill()
+            process.wait(SECONDS)
+            address.unlink()
+
+
+def test_what_was_mounted_for_a_daemon_is_detached_when_that_is_killed(unmounted: Mount, mounter: Path) -> None:
+    unmounted.mount("--mounter", str(mounter))
+    (unmounted.path / "tree.jpeg").write_bytes(PICTURE)
+    assert (unmounted.path / "tree.jpeg").read_bytes() == PICTURE
+    unmounted.kill()
+    wait_until(lambda: unmounted.path not in list_mounts())
+
+
+def test_a_mount_that_another_made_is_unmounted_as_any(unmounted: Mount, mounter: Path) -> None:
+    unmounted.mount("--mounter", str(mounter))
+    unmounted.umount()
+    assert unmounted.path not in list_mounts()
+
+
+def test_who_mounts_for_a_daemon_says_why_not(unmounted: Mount, mounter: Path) -> None:
+    (unmounted.path / "occupied").touch()
+    with pytest.raises(CommandFailed, match=r"is not empty \(it holds occupied\)"):
+        unmounted.mount("--mounter", str(mounter))
+
+
+@pytest.mark.parametrize("words", ["default_permissions,nosuid,subtype=konifer-fs", ",".join([*ALWAYS, "suid"])])
+def test_who_mounts_for_a_daemon_makes_no_programs_privileges(unmounted: Mount, mounter: Path, words: str) -> None:
+    with pytest.raises(MountRefused, match="no less than"), asking(mounter, words.split(",")):
+        pass
+    assert unmounted.path not in list_mounts()
