@@ -125,12 +125,18 @@ def configure(connection: Connection, deadline: float) -> None:
 
 
 def open_pool(
-    conninfo: str, *, deadline: float, min_size: int, max_size: int, application_name: str
+    conninfo: str,
+    connection_class: type[BoundedConnection],
+    *,
+    deadline: float,
+    min_size: int,
+    max_size: int,
+    application_name: str,
 ) -> ConnectionPool[BoundedConnection]:
     """Open a pool; it connects in the background, so an unreachable server shows at the first use."""
     return ConnectionPool(
         conninfo,
-        connection_class=BoundedConnection,
+        connection_class=connection_class,
         kwargs={
             "autocommit": True,
             "application_name": application_name,

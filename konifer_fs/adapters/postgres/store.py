@@ -34,9 +34,10 @@ from konifer_fs.adapters.postgres.answering import (
     is_lost,
     is_recorded_already,
 )
-from konifer_fs.adapters.postgres.connecting import open_pool
+from konifer_fs.adapters.postgres.connecting import BoundedConnection, open_pool
 from konifer_fs.adapters.postgres.grouping import Grouped
 from konifer_fs.adapters.postgres.pruning import Pruner
+from konifer_fs.adapters.postgres.unjoined import UnjoinedConnection
 from konifer_fs.domain.asset import AnnotationEdit
 from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.errors import KoniferFsError, StoreUnreachable
@@ -73,7 +74,7 @@ class Connections(NamedTuple):
 class PostgresStore:
     """Implements `ports.MetadataStore` on a database that `migrate.check` has passed.
 
-    What is recorded is written in `dialect`, what is read may be in any.
+    What is recorded is written in `dialect`, what is read may be in any. One that is not `joined` can only be read.
     `deadline`, in seconds, bounds the wait for a connection, each statement, each lock and a silent server.
     """
 
@@ -86,10 +87,12 @@ class PostgresStore:
         max_connections: int = 10,
         application_name: str = "konifer-fs",
         dialect: Dialect = Dialect.C,
+        joined: bool = True,
     ) -> None:
         self._dialect = dialect
         self._pool = open_pool(
             conninfo,
+            BoundedConnection if joined else UnjoinedConnection,
             deadline=deadline,
             min_size=min_connections,
             max_size=max_connections,
