@@ -3,6 +3,7 @@
 The daemon calls `wire`; `migrate` and `doctor` use the parts. Nothing is mounted here.
 """
 
+import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -41,10 +42,15 @@ from konifer_fs.vfs.nodes import Defaults
 from konifer_fs.vfs.settings import Settings
 from konifer_fs.vfs.virtual.reports import Figure
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wired:
-    """What a mount runs on. `places` says where the stores are, for people, without secrets."""
+    """What a mount runs on.
+
+    `places` says where the stores are, for people, without secrets; `joined` is whether our schema is in the database.
+    """
 
     metadata: MetadataStore
     objects: ObjectStore
@@ -53,6 +59,7 @@ class Wired:
     operations: Operations
     changes: ChangeFeed
     places: Mapping[str, str]
+    joined: bool
 
 
 @contextmanager
@@ -61,7 +68,8 @@ def wire(
 ) -> Iterator[Wired]:
     """Open everything that the mount called `name` needs.
 
-    The embedded database is brought to this version's schema, but not by a read-only mount.
+    The embedded database is brought to this version's schema, but not by a read-only mount, which does without it
+    beside a Konifer.
 
     Raises:
         SchemaMismatch: the database is at another version; says which command to run.
@@ -75,10 +83,13 @@ def wire(
         conninfo = stack.enter_context(open_database(config))
         if config.data_store is None and not read_only:
             migrate_database(conninfo)
-        check_database(conninfo)
+        joined = check_database(conninfo, read_only=read_only)
+        if not joined:
+            log.warning("konifer-fs has no schema in this database: names, owners, modes and times are defaults")
         dialect = find_dialect(conninfo, config.filesystem.dialect, read_only=read_only)
         own = f"konifer-fs/{name}/{secrets.token_hex(8)}"
-        metadata = PostgresStore(conninfo, deadline=config.filesystem.deadline, application_name=own, dialect=dialect)
+        deadline = config.filesystem.deadline
+        metadata = PostgresStore(conninfo, deadline=deadline, application_name=own, dialect=dialect, joined=joined)
         stack.callback(metadata.close)
         changes = PostgresChangeFeed(conninfo, application_name=own)
         stack.callback(changes.close)
@@ -104,6 +115,7 @@ def wire(
             operations=Operations(filesystem),
             changes=changes,
             places=describe_places(config),
+            joined=joined,
         )
 
 

@@ -41,6 +41,7 @@ def replies(request: "MountRequest", wired: Wired) -> Mapping[str, Command]:
                 "read_only": request.options.read_only,
                 "subpath": request.subpath.konifer,
                 **wired.places,
+                "joined": wired.joined,
                 "drafts": report_drafts(wired.filesystem),
                 "spool": report_spool(wired.spool),
                 "renderings": wired.filesystem.renderings,

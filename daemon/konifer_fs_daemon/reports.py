@@ -16,6 +16,7 @@ from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.journal import Journal
 
 _SHOWN = 5
+_UNJOINED = "without a schema of konifer-fs: names, owners, modes and times are defaults"
 _ANSWERS = ("OK", "ENOENT", "ENODATA")
 
 
@@ -88,6 +89,7 @@ def describe(status: Mapping[str, Any]) -> str:
         f"  daemon    pid {status['pid']}, version {status['version']}, up {spell_duration(status['uptime_seconds'])}",
         f"  memory    {spell_size(status['rss_bytes'])}",
         f"  metadata  {status['metadata']}",
+        *([] if status.get("joined", True) else [f"            {_UNJOINED}"]),
         f"  objects   {status['objects']}",
         f"  path      {status['subpath']}",
         f"  spool     {spell_size(spool['bytes'])} of {spell_size(spool['max_bytes'])} in {spool['directory']}",

@@ -22,6 +22,7 @@ from konifer_fs.domain.errors import SchemaMismatch
 KONIFER_VERSIONS: Final = range(5, 10)
 _COMMAND: Final = "run `konifer-fs migrate`"
 _JOIN: Final = "run `konifer-fs migrate --join`"
+_OR_READ: Final = "or mount with -o ro: names, owners, modes and times are defaults then"
 _LOCK: Final = 7237123446850544
 _REFERENCED: Final = ("asset_tree", "asset_variant")
 
@@ -98,10 +99,10 @@ def migrate_database(conninfo: str, *, join: bool = False, triggers: bool = Fals
         return migrate(connection, join=join, triggers=triggers)
 
 
-def check_database(conninfo: str) -> None:
+def check_database(conninfo: str, *, read_only: bool = False) -> bool:
     """Do `check` on the database at `conninfo`; raises StoreUnreachable and StoreRefused too."""
     with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
-        check(connection)
+        return check(connection, read_only=read_only)
 
 
 def state(connection: Connection) -> State:
@@ -147,8 +148,12 @@ def migrate(connection: Connection, *, join: bool = False, triggers: bool = Fals
         )
 
 
-def check(connection: Connection) -> None:
-    """Raise SchemaMismatch, with the command to run, unless the database is as this version needs it."""
+def check(connection: Connection, *, read_only: bool = False) -> bool:
+    """Give whether our schema is beside Konifer's tables; only who is `read_only` can do without.
+
+    Raises:
+        SchemaMismatch: the database is not as this version needs it; says which command to run.
+    """
     _check_server(connection)
     now = state(connection)
     if now.empty:
@@ -157,9 +162,12 @@ def check(connection: Connection) -> None:
     _check_ours(connection, now)
     newest = list_migrations("konifer_fs")[-1].version
     if now.ours is None:
-        raise SchemaMismatch(f"the database is a Konifer's, and has no schema konifer_fs: {_JOIN}")
+        if read_only:
+            return False
+        raise SchemaMismatch(f"the database is a Konifer's, and has no schema konifer_fs: {_JOIN}, {_OR_READ}")
     if now.ours < newest:
         raise SchemaMismatch(f"the schema konifer_fs is at version {now.ours}, not {newest}: {_COMMAND}")
+    return True
 
 
 def _number(connection: Connection, statement: str, values: Sequence[object] = ()) -> int:
