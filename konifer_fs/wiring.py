@@ -33,6 +33,7 @@ from konifer_fs.domain.errors import NoSuchName
 from konifer_fs.domain.node import Directory
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.fuse.operations import Operations
+from konifer_fs.fuse.squashing import SquashingOperations
 from konifer_fs.ports import MetadataStore, ObjectStore
 from konifer_fs.ports.changes import ChangeFeed
 from konifer_fs.spool import Spool
@@ -64,7 +65,13 @@ class Wired:
 
 @contextmanager
 def wire(
-    config: Config, *, name: str, subpath: AssetPath, read_only: bool, show_virtual: bool = False
+    config: Config,
+    *,
+    name: str,
+    subpath: AssetPath,
+    read_only: bool,
+    show_virtual: bool = False,
+    root_squash: bool = False,
 ) -> Iterator[Wired]:
     """Open everything that the mount called `name` needs.
 
@@ -112,7 +119,7 @@ def wire(
             objects=objects,
             spool=spool,
             filesystem=filesystem,
-            operations=Operations(filesystem),
+            operations=(SquashingOperations if root_squash else Operations)(filesystem),
             changes=changes,
             places=describe_places(config),
             joined=joined,

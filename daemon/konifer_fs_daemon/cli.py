@@ -47,7 +47,9 @@ def _config_options(command: F) -> F:
 @main.command()
 @_config_options
 @click.option("--subpath", default="/", metavar="PATH", help="Mount only this path, such as /users/123.")
-@click.option("-o", "options", multiple=True, metavar="WORD,…", help="ro, allow_other, uid=, gid=, umask=, …")
+@click.option(
+    "-o", "options", multiple=True, metavar="WORD,…", help="ro, allow_other, root_squash, uid=, gid=, umask=, …"
+)
 @click.option("--foreground", is_flag=True, help="Stay, and log to stderr.")
 @click.option("--verbose", is_flag=True, help="Log every step.")
 @click.option("--mounter", type=_FILE, metavar="SOCKET", help="Have it mounted by who listens there, as the unit has.")

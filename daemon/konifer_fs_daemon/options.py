@@ -8,7 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 _IGNORED: Final = frozenset({"defaults", "auto", "noauto", "nofail", "_netdev", "nosuid", "nodev", "user", "exec"})
-_FLAGS: Final = {"ro": "read_only", "allow_other": "allow_other", "show_virtual": "show_virtual"}
+_FLAGS: Final = {
+    "ro": "read_only",
+    "allow_other": "allow_other",
+    "root_squash": "root_squash",
+    "show_virtual": "show_virtual",
+}
 KERNEL_WORDS: Final = frozenset({"noexec", "noatime"})
 _NUMBERS: Final = {"uid": 10, "gid": 10, "umask": 8}
 
@@ -26,6 +31,7 @@ class MountOptions:
 
     read_only: bool = False
     allow_other: bool = False
+    root_squash: bool = False
     show_virtual: bool = False
     uid: int | None = None
     gid: int | None = None
@@ -39,6 +45,8 @@ def parse_options(texts: Iterable[str]) -> MountOptions:
     options = MountOptions()
     for word in split_words(texts):
         options = _with_word(options, word)
+    if options.root_squash and not options.allow_other:
+        raise OptionError("-o root_squash: only with allow_other, without which nobody but who mounts is let in anyway")
     return options
 
 

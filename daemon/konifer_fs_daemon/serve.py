@@ -68,6 +68,7 @@ def serve(request: "MountRequest", readiness: "Readiness", guardian: "Guardian")
             subpath=request.subpath,
             read_only=options.read_only,
             show_virtual=options.show_virtual,
+            root_squash=options.root_squash,
         ) as wired,
         telling_figures(request.config.filesystem.metrics_address, wired.filesystem.reports),
         _mounted(request, wired.operations) as ask_kernel,

@@ -71,6 +71,14 @@ class MovedOn(KoniferFsError):
     """What was looked up is no longer there."""
 
 
+class AccessDenied(KoniferFsError):
+    """Root is nobody here, to whom the permissions do not allow this."""
+
+
+class NotOwner(KoniferFsError):
+    """Root is nobody here, and only the owner may do this."""
+
+
 class VariantForbidden(KoniferFsError):
     """This path's configuration does not allow the variant."""
 

@@ -37,6 +37,8 @@ ERRNOS: Final[dict[type[errors.KoniferFsError], int]] = {
     errors.KindUnsupported: errno.EPERM,
     errors.ReadOnly: errno.EROFS,
     errors.MovedOn: errno.ESTALE,
+    errors.AccessDenied: errno.EACCES,
+    errors.NotOwner: errno.EPERM,
     errors.ExpressionMalformed: errno.EINVAL,
     errors.VariantForbidden: errno.EACCES,
     errors.WrongMediumType: errno.EMEDIUMTYPE,

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from errno import EACCES
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from konifer_fs_daemon.kernel import ALWAYS
 from konifer_fs_daemon.mounter import asking
 from konifer_fs_daemon.mountpoint import MountRefused, list_mounts
-from tests.mount.elsewhere import PICTURE, wait_until
+from tests.mount.elsewhere import PICTURE, names, wait_until
 from tests.mount.mounting import SECONDS, CommandFailed, Mount, MountFactory, detach, end_daemon, terminate_mount
+from tests.mount.saving import failing
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts by fstab")
 
@@ -66,6 +68,22 @@ def test_a_line_of_fstab_mounts_and_a_second_mount_of_all_changes_nothing(unmoun
     assert (source, kind) == (str(unmounted.config_file), "fuse.konifer-fs")
     assert {"ro", "nosuid", "nodev", "noexec"} <= set(options.split(","))
     assert (listed, count) == ("below", "1")
+
+
+@needs_root
+@pytest.mark.semantics("With -o root_squash, beside allow_other, root is nobody")
+def test_root_looks_after_a_mount_on_which_it_is_nobody(unmounted: Mount) -> None:
+    words = f"allow_other,root_squash,_netdev,data-dir={unmounted.data_dir}"
+    done = helper(unmounted.config_file, unmounted.path, "-o", words, environ=dict(unmounted.environ))
+    assert done.returncode == 0, done.stderr
+    with failing(EACCES):
+        (unmounted.path / "new").mkdir()
+    assert names(unmounted.path) == ["directory"]
+    assert "konifer_fs_operations_total" in (unmounted.path / "-" / "stats").read_text()
+    assert str(unmounted.path) in unmounted.run("status", unmounted.path)
+    assert "nothing" in unmounted.run("drafts", unmounted.path).lower()
+    unmounted.umount()
+    assert unmounted.path not in list_mounts()
 
 
 def test_the_helper_tells_by_its_code_what_went_wrong(unmounted: Mount, tmp_path: Path) -> None:
