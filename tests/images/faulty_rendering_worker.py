@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 from konifer_fs.adapters.pillow.rendering import worker
@@ -11,10 +10,10 @@ from konifer_fs.adapters.pillow.rendering.pipeline import render
 from konifer_fs.domain.variant import Json
 
 
-def fail_or_render(source: str, target: str, *others: Any) -> Json:  # noqa: ANN401 - a rendering's
-    said = Path(source).read_bytes()[:20]
+def fail_or_render(source: int, target: int, *others: Any) -> Json:  # noqa: ANN401 - a rendering's
+    said = os.pread(source, 20, 0)
     if len(said) < 20:
-        Path(target).write_bytes(b"half a result")
+        os.write(target, b"half a result")
         fail(said)
     return render(source, target, *others)
 

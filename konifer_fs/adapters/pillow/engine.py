@@ -1,11 +1,10 @@
-"""The image engine: hands files to worker processes, which can be killed where code that reads images cannot be.
+"""The image engine: hands open files to worker processes, which can be killed where code that reads images cannot be.
 
 Used by wiring, behind `ports.ImageEngine`. There are two kinds of worker: one that reads headers, which is light and
 answers in a millisecond (`worker`), and one that decodes and encodes pixels (`rendering.worker`).
 """
 
 import errno
-import json
 import os
 import pickle
 import sys
@@ -49,56 +48,68 @@ class PillowEngine:
 
     def probe(self, source: Path) -> Attributes:
         """Read the header of a whole image, as `ports.ImageEngine.probe` says; waits while all workers are busy."""
-        return _read_attributes(self._probing.ask(json.dumps(["probe", _spell(source)]).encode()))
+        with _opened(source) as file:
+            return _read_attributes(self._probing.ask(b"probe", file))
 
     def orientation(self, source: Path) -> int:
         """Read the EXIF orientation of an image, as `ports.ImageEngine.orientation` says."""
-        said = self._probing.ask(json.dumps(["orientation", _spell(source)]).encode())
-        return int(str(said["orientation"]))
+        with _opened(source) as file:
+            return int(str(self._probing.ask(b"orientation", file)["orientation"]))
 
     def render(
         self, source: Path, target: Path, wanted: Transformation, limits: Limits, placeholders: frozenset[Placeholder]
     ) -> Rendered:
         """Make `target` of `source`, as `ports.ImageEngine.render` says; waits while all renderers are busy."""
-        with _made(target):
-            said = self._ask_renderer("render", _spell(source), _spell(target), wanted, limits, placeholders)
+        with _opened(source) as read, _made(target) as written:
+            said: dict[str, Any] = self._rendering.ask(
+                pickle.dumps(("render", wanted, limits, placeholders)), read, written
+            )
         return Rendered(attributes=_read_attributes(said["attributes"]), lqip=dict(said["lqip"]))
 
     def find_placeholders(self, source: Path, kinds: frozenset[Placeholder]) -> Json:
         """Compute placeholders of an image, as `ports.ImageEngine.find_placeholders` says."""
-        return self._ask_renderer("find_placeholders", _spell(source), kinds)
+        with _opened(source) as file:
+            return self._rendering.ask(pickle.dumps(("find_placeholders", kinds)), file)
 
     def draw_placeholder(self, kind: Placeholder, text: str, target: Path) -> None:
         """Make a small PNG of a placeholder, as `ports.ImageEngine.draw_placeholder` says."""
-        with _made(target):
-            self._ask_renderer("draw_placeholder", kind, text, _spell(target))
+        with _made(target) as file:
+            self._rendering.ask(pickle.dumps(("draw_placeholder", kind, text)), file)
 
     def close(self) -> None:
         """End the worker processes, busy ones too; a request under way or later raises ContentUnreadable."""
         self._probing.close()
         self._rendering.close()
 
-    def _ask_renderer(self, *message: object) -> dict[str, Any]:
-        return self._rendering.ask(pickle.dumps(message))
+
+@contextmanager
+def _opened(source: Path) -> Iterator[int]:
+    """Open a file for a worker to read."""
+    try:
+        file = os.open(source, os.O_RDONLY)
+    except OSError as error:
+        raise ContentUnreadable(type(error).__name__) from error
+    try:
+        yield file
+    finally:
+        os.close(file)
 
 
 @contextmanager
-def _made(target: Path) -> Iterator[None]:
+def _made(target: Path) -> Iterator[int]:
     """Make an empty file for a worker to write, and remove it if that fails."""
     try:
-        target.touch(mode=0o600, exist_ok=False)
+        file = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         kind = SpoolFull if error.errno in {errno.ENOSPC, errno.EDQUOT} else ContentUnreadable
         raise kind(f"the result cannot be written: {error.strerror}") from error
     try:
-        yield
+        yield file
     except BaseException:
         target.unlink(missing_ok=True)
         raise
-
-
-def _spell(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - Path's own costs ten times as much
+    finally:
+        os.close(file)
 
 
 def _read_attributes(said: Any) -> Attributes:  # noqa: ANN401 - JSON

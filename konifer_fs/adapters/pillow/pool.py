@@ -37,14 +37,17 @@ class WorkerPool:
         for _ in range(workers):
             self._slots.put(None)
 
-    def ask(self, request: bytes) -> Json:
-        """Have a worker answer, waiting while all are busy; raises the error in its answer, or ContentUnreadable."""
+    def ask(self, request: bytes, *files: int) -> Json:
+        """Have a worker answer, waiting while all are busy; raises the error in its answer, or ContentUnreadable.
+
+        It is given `files`, descriptors that stay the caller's.
+        """
         worker = self._slots.get()
         try:
             if worker is None or not worker.is_alive:
                 self._end(worker)
                 worker = self._start()
-            answer = worker.ask(request, self._timeout)
+            answer = worker.ask(request, files, self._timeout)
         except BaseException:
             self._end(worker)
             worker = None

@@ -38,11 +38,14 @@ class WorkerProcess:
         finally:
             theirs.close()
 
-    def ask(self, request: bytes, timeout: float) -> bytes:
-        """Send a request and give the answer; raises ContentUnreadable after `timeout` seconds, or when it died."""
+    def ask(self, request: bytes, files: Sequence[int], timeout: float) -> bytes:
+        """Send a request with its open files and give the answer.
+
+        Raises ContentUnreadable after `timeout` seconds, or when it died.
+        """
         self._channel.settimeout(timeout)
         try:
-            self._channel.send(request)
+            socket.send_fds(self._channel, [request], files)
             answer = self._channel.recv(_MAX_MESSAGE_BYTES)
         except TimeoutError as error:
             raise ContentUnreadable("reading it takes too long") from error

@@ -1,10 +1,9 @@
 """The probing worker: what a file is, and how its EXIF turns it.
 
-Run by the engine as `python -m konifer_fs.adapters.pillow.worker`, see `serving`. A message is JSON: an operation,
-`probe` or `orientation`, and a path. Nothing here imports an image library: headers are read, pixels are not.
+Run by the engine as `python -m konifer_fs.adapters.pillow.worker`, see `serving`. A message is an operation,
+`probe` or `orientation`, and comes with one file. Nothing here imports an image library: headers are read, pixels not.
 """
 
-import json
 from collections.abc import Callable
 from typing import Final
 
@@ -20,20 +19,19 @@ def main() -> None:
     serve(answer_message)
 
 
-def answer_message(message: bytes) -> Json:
+def answer_message(message: bytes, file: int) -> Json:
     """Give the attributes or the `orientation` of a file, or an error."""
-    operation, path = json.loads(message)
     try:
-        return read_file(path, _READERS[operation])
+        return read_file(file, _READERS[message])
     except (WrongMediumType, NotWhole) as error:
         return spell_error(type(error), error.detail)
     except (OSError, MemoryError) as error:
         return spell_error(ContentUnreadable, type(error).__name__)
 
 
-_READERS: Final[dict[str, Callable[[Buffer], Json]]] = {
-    "probe": lambda data: spell_attributes(read_attributes(data)),
-    "orientation": lambda data: {"orientation": read_orientation(data)},
+_READERS: Final[dict[bytes, Callable[[Buffer], Json]]] = {
+    b"probe": lambda data: spell_attributes(read_attributes(data)),
+    b"orientation": lambda data: {"orientation": read_orientation(data)},
 }
 
 

@@ -23,9 +23,12 @@ _SIGMA_PER_BLUR: Final = 0.5
 
 
 def render(
-    source: str, target: str, wanted: Transformation, limits: Limits, placeholders: frozenset[Placeholder]
+    source: int, target: int, wanted: Transformation, limits: Limits, placeholders: frozenset[Placeholder]
 ) -> Json:
-    """Write `target`; gives its `attributes` and `lqip`. Raises as the engine's `render`, and what codecs do."""
+    """Write the empty file `target`; gives its `attributes` and `lqip`.
+
+    Raises as the engine's `render`, and what codecs do.
+    """
     attributes = read_file(source, read_attributes)
     limits.check(attributes.width, attributes.height, attributes.page_count)
     with opened(source, attributes, limits.max_pixels) as file:
@@ -35,7 +38,7 @@ def render(
     return {"attributes": spell_attributes(read_file(target, read_attributes)), "lqip": lqip}
 
 
-def find_placeholders(source: str, kinds: frozenset[Placeholder]) -> Json:
+def find_placeholders(source: int, kinds: frozenset[Placeholder]) -> Json:
     """Give the placeholders of an image."""
     attributes = read_file(source, read_attributes)
     with opened(source, attributes, None) as file:

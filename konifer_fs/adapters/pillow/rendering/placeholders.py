@@ -1,5 +1,6 @@
 """Low-quality image placeholders: BlurHash of 4x4 components, and ThumbHash, of a picture fitted into 32x32."""
 
+import os
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from typing import Final
@@ -25,13 +26,14 @@ def compute_placeholders(image: Image.Image, kinds: frozenset[Placeholder]) -> J
     return {kind.value: make(small) for kind, make in makers.items() if kind in kinds}
 
 
-def draw_placeholder(kind: Placeholder, text: str, target: str) -> Json:
+def draw_placeholder(target: int, kind: Placeholder, text: str) -> Json:
     """Write a PNG of at most 32x32 of a placeholder; raises ContentUnreadable for a text that is none."""
     try:
         picture = _draw_blurhash(text) if kind is Placeholder.BLURHASH else _draw_thumbhash(text)
     except (ValueError, NotBase64) as error:
         raise ContentUnreadable(f"this is no {kind.value}") from error
-    picture.save(target, "PNG")
+    with os.fdopen(target, "wb", closefd=False) as file:
+        picture.save(file, "PNG")
     return {}
 
 

@@ -4,11 +4,11 @@ Pages come as `L`, `LA`, `RGB`, `RGBA` or `CMYK` of 8 bits a sample; palettes, 1
 AVIF, HEIC and JPEG XL pictures come as they themselves turn them.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 from PIL import Image, ImageFile
@@ -123,14 +123,14 @@ class Source:
 
 
 @contextmanager
-def opened(path: Path | str, attributes: Attributes, max_pixels: int | None) -> Iterator[Source]:
-    """Open an image of up to about `max_pixels`, whatever its header said; None for any number.
+def opened(source: int, attributes: Attributes, max_pixels: int | None) -> Iterator[Source]:
+    """Read an image file of up to about `max_pixels`, whatever its header said; None for any number.
 
     Raises ContentUnreadable, and of Pillow whatever it raises.
     """
     name = load_codec(attributes.format)
     Image.MAX_IMAGE_PIXELS = max_pixels
-    with Image.open(path, formats=(name,)) as file:
+    with os.fdopen(source, "rb", closefd=False) as bare, Image.open(bare, formats=(name,)) as file:
         if not isinstance(file, ImageFile.ImageFile):
             raise ContentUnreadable("it is no image file")
         yield Source(file, attributes)

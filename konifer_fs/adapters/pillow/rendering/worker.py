@@ -1,6 +1,6 @@
 """The rendering worker. Run by the engine as `python -m konifer_fs.adapters.pillow.rendering.worker`, see `serving`.
 
-A message is a pickled tuple, which the engine alone can send: an operation and its arguments.
+A message is a pickled tuple, which the engine alone can send: an operation and what its function takes after the files.
 """
 
 import errno
@@ -31,11 +31,11 @@ def main() -> None:
     serve(answer_message)
 
 
-def answer_message(message: bytes) -> Json:
+def answer_message(message: bytes, *files: int) -> Json:
     """Do what is asked and give what came of it, or an error."""
     operation, *arguments = pickle.loads(message)  # noqa: S301 - our engine's
     try:
-        return _OPERATIONS[operation](*arguments)
+        return _OPERATIONS[operation](*files, *arguments)
     except Exception as error:  # noqa: BLE001 - codecs raise anything
         return _explain(error)
 

@@ -4,9 +4,9 @@ What a format cannot hold is left out: IPTC but in JPEG, all metadata in GIF, pr
 what is larger than a segment.
 """
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -36,9 +36,9 @@ _GIF_COLOURS: Final = 255
 
 
 def write(
-    target: str, pages: Sequence[Page], carried: Carried, image_format: ImageFormat, quality: int, loop: int
+    target: int, pages: Sequence[Page], carried: Carried, image_format: ImageFormat, quality: int, loop: int
 ) -> None:
-    """Encode pages of one size into the file `target`; `loop` is how often they are played, 0 for ever."""
+    """Encode pages of one size into the empty file `target`; `loop` is how often they are played, 0 for ever."""
     name = load_codec(image_format)
     options = {**_SETTINGS.get(image_format, {}), **_spell_carried(carried, image_format)}
     if image_format.has_quality:
@@ -54,9 +54,11 @@ def write(
         options |= _spell_loop(loop, image_format)
         if image_format is ImageFormat.GIF and any("transparency" in image.info for image in images):
             options["disposal"] = 2
-    images[0].save(target, name, **options)
-    if image_format is ImageFormat.WEBP and len(images) > 1 and any(image.mode == "RGBA" for image in images):
-        _mark_transparent(target)
+    is_translucent = len(images) > 1 and any(image.mode == "RGBA" for image in images)
+    with os.fdopen(target, "w+b", closefd=False) as file:
+        images[0].save(file, name, **options)
+        if image_format is ImageFormat.WEBP and is_translucent:
+            _mark_transparent(file)
 
 
 def _fit_for(image: Image.Image, image_format: ImageFormat) -> Image.Image:
@@ -81,13 +83,12 @@ def _quantised(image: Image.Image) -> Image.Image:
     return reduced
 
 
-def _mark_transparent(target: str) -> None:
+def _mark_transparent(file: BinaryIO) -> None:
     """Say in an animated WebP's header that it has alpha: libwebp does not where each page is an opaque rectangle."""
-    with Path(target).open("r+b") as file:
-        file.seek(_WEBP_FLAGS_AT)
-        flags = file.read(1)[0]
-        file.seek(_WEBP_FLAGS_AT)
-        file.write(bytes([flags | _WEBP_ALPHA]))
+    file.seek(_WEBP_FLAGS_AT)
+    flags = file.read(1)[0]
+    file.seek(_WEBP_FLAGS_AT)
+    file.write(bytes([flags | _WEBP_ALPHA]))
 
 
 def _spell_loop(loop: int, image_format: ImageFormat) -> dict[str, Any]:
