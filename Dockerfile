@@ -14,7 +14,7 @@ COPY daemon /src/daemon
 RUN python3 -m venv /opt/konifer-fs && /opt/konifer-fs/bin/pip install --no-cache-dir /src
 
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates fuse3 python3 tini \
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates fuse3 libseccomp2 python3 tini \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/konifer-fs /opt/konifer-fs
 ENV PATH=/opt/konifer-fs/bin:$PATH

@@ -23,6 +23,7 @@ readonly TEST_NEEDS=(
   'libfaketime|ls /usr/lib/*/faketime/libfaketimeMT.so.1|faults: clocks that jump'
   'libglib2.0-bin|command -v gio|how programs save: gio save'
   'libimage-exiftool-perl|command -v exiftool|how programs save: exiftool, both ways'
+  'libseccomp2|"$PYTHON" -c "import ctypes; ctypes.CDLL(\"libseccomp.so.2\")"|confines the processes that read pictures'
   'rsync|command -v rsync|trees in and out; how programs save: --inplace, --partial'
   'shellcheck|command -v shellcheck|scripts/check'
   'systemd|test -x /lib/systemd/systemd|faults: the units under a real one'

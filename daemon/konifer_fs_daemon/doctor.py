@@ -6,6 +6,7 @@ It changes nothing: a store that the first mount would make is tried in a tempor
 import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from konifer_fs.adapters.pillow.confining import SECCOMP
+from konifer_fs.adapters.pillow.engine import CONFINING_COMMAND
 from konifer_fs.adapters.postgres.dialects import find_dialect
 from konifer_fs.adapters.postgres.examining import examine as examine_server
 from konifer_fs.adapters.postgres.migrate import check_database
@@ -24,6 +27,7 @@ from konifer_fs_daemon.mountpoint import list_mounts
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "lustre", "afs", "virtiofs"})
 _LITTLE_SPACE: Final = 1 << 30
 _CLOCK_SECONDS: Final = 2.0
+_PROCESS_SECONDS: Final = 60.0
 # A picture of one pixel.
 _GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
 
@@ -52,6 +56,7 @@ def examine(*, config_file: Path | None, data_dir: Path | None, in_memory: bool)
     yield from _check_buckets(config)
     yield _check_spool(spool_directory(config, config.data_dir))
     yield _check_engine(config)
+    yield _check_confinement()
 
 
 def _check_device() -> Check:
@@ -179,3 +184,13 @@ def _check_engine(config: Config) -> Check:
         except KoniferFsError as error:
             return Check(name="image worker", well=False, finding=f"it cannot read a picture: {error}")
     return Check(name="image worker", well=True, finding="reads pictures")
+
+
+def _check_confinement() -> Check:
+    """Have a process confine itself as workers do, for nobody can undo that."""
+    done = subprocess.run(CONFINING_COMMAND, capture_output=True, text=True, check=False, timeout=_PROCESS_SECONDS)
+    layers = done.stdout.split()
+    if SECCOMP not in layers:
+        mend = "workers may make any system call: install libseccomp2 (in a container: let it use seccomp)"
+        return Check(name="sandbox", well=False, finding=mend)
+    return Check(name="sandbox", well=True, finding=f"workers are confined by {' and '.join(layers)}")

@@ -2,10 +2,12 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from konifer_fs_daemon import doctor
 from tests.mount.mounting import konifer_fs, spell_database
 
 
@@ -81,7 +83,7 @@ def test_status_of_nothing_says_so(place: Path, environ: dict[str, str]) -> None
 def test_the_doctor_finds_a_machine_well_and_leaves_nothing(environ: dict[str, str], tmp_path: Path) -> None:
     done = konifer_fs("doctor", environ=environ)
     assert done.returncode == (0 if "✗" not in done.stdout else 1)
-    for name in ("/dev/fuse", "fusermount3", "version", "ltree", "clock", "spool", "image worker"):
+    for name in ("/dev/fuse", "fusermount3", "version", "ltree", "clock", "spool", "image worker", "sandbox"):
         assert f" {name}: " in done.stdout
     assert "✗ ltree" not in done.stdout
     assert not (tmp_path / "data").exists()
@@ -100,6 +102,13 @@ def test_the_doctor_names_what_is_ill_and_how_to_mend_it(
     assert "konifer-fs migrate" in done.stdout
     assert "✗ bucket assets: " in done.stdout
     assert "✓ ltree" in done.stdout
+
+
+def test_the_doctor_says_how_workers_are_confined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "CONFINING_COMMAND", (sys.executable, "-c", "print('Landlock')"))
+    *_, last = doctor.examine(config_file=None, data_dir=tmp_path, in_memory=True)
+    assert not last.well
+    assert "install libseccomp2" in last.finding
 
 
 def test_migrating_can_be_repeated(environ: dict[str, str], tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from konifer_fs.ports import Rendered
 # -P: the directory that we run in may be full of strangers' modules.
 WORKER_COMMAND: Final = (sys.executable, "-P", "-m", "konifer_fs.adapters.pillow.worker")
 RENDERER_COMMAND: Final = (sys.executable, "-P", "-m", "konifer_fs.adapters.pillow.rendering.worker")
+CONFINING_COMMAND: Final = (sys.executable, "-P", "-m", "konifer_fs.adapters.pillow.confining")
 
 
 class PillowEngine:

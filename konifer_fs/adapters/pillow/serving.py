@@ -1,4 +1,4 @@
-"""What a worker process does whatever its kind: bound itself, and answer until its engine is gone.
+"""What a worker process does whatever its kind: bound and confine itself, and answer until its engine is gone.
 
 A worker's last two arguments are MEMORY_BYTES and TIMEOUT_SECONDS; its standard input is one end of a SOCK_SEQPACKET
 pair. A message comes with the files that it is about, opened: a worker needs no path. An answer is a JSON object: what
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from konifer_fs.adapters.pillow.confining import confine
 from konifer_fs.adapters.pillow.containers import Buffer
 from konifer_fs.domain.errors import KoniferFsError
 from konifer_fs.domain.variant import Attributes, Json
@@ -36,6 +37,7 @@ def serve(answer: Callable[..., Json]) -> None:
     # Not RLIMIT_AS: it would count the file that is mapped, so that large pictures could not be read.
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    confine()
     with socket.socket(fileno=_CHANNEL) as channel:
         while (received := socket.recv_fds(channel, _MAX_MESSAGE_BYTES, _MAX_FILES))[0]:
             message, files, *_ = received
