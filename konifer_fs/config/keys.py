@@ -28,6 +28,7 @@ BLOCKS: Final[Mapping[str, Mapping[str, Conversion]]] = {
         "user": convert.text,
         "password": convert.text,
         "ssl-mode": convert.one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+        "ssl-root-cert": convert.filled_text,
     },
     "object-store": {"provider": convert.one_of("filesystem", "s3", "in-memory")},
     "object-store.filesystem": {"mount-path": convert.filled_text},

@@ -101,10 +101,12 @@ def _read_data_store(file: _File) -> PostgresSettings | None:
     fields = file.fields("data-store.postgresql")
     if file.values.get("data-store") is None or provider == "in-memory":
         return None
+    if "ssl_root_cert" in fields:
+        fields["ssl_root_cert"] = file.resolve(fields["ssl_root_cert"])
     environ = {"user": file.environ.get("PG_USER"), "password": file.environ.get("PG_PASSWORD")}
     settings = PostgresSettings(**fields | {name: value for name, value in environ.items() if value})
-    if "ssl_mode" not in fields and not _is_on_this_machine(settings.host):
-        return replace(settings, ssl_mode="require")
+    if "ssl_mode" not in fields and (settings.ssl_root_cert or not _is_on_this_machine(settings.host)):
+        return replace(settings, ssl_mode="verify-full")
     return settings
 
 

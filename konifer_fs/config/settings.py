@@ -42,7 +42,7 @@ class Durability(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresSettings:
-    """A PostgreSQL server; `ssl_mode` is one of libpq's six words."""
+    """A PostgreSQL server; `ssl_mode` is one of libpq's six words, `ssl_root_cert` a file of authorities of its own."""
 
     host: str = "localhost"
     port: int = 5432
@@ -50,6 +50,7 @@ class PostgresSettings:
     user: str = "postgres"
     password: str = field(default="", repr=False)
     ssl_mode: str = "prefer"
+    ssl_root_cert: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ def at(config: Config, path: str) -> PathSettings:
     ],
 )
 def test_every_way_of_writing_a_key_means_the_same(loads: Loads, text: str) -> None:
-    assert postgres(loads(text)) == PostgresSettings(host="db", port=6432, ssl_mode="require")
+    assert postgres(loads(text)) == PostgresSettings(host="db", port=6432, ssl_mode="verify-full")
 
 
 def test_substitutions_find_keys_of_the_file_then_the_environment(loads: Loads) -> None:

@@ -70,10 +70,12 @@ def test_every_detail_of_the_database_is_read(loads: Loads) -> None:
     config = loads("""
         data-store.postgresql {
           host = db, port = 6432, database = pictures, user = ada, password = "p:w", ssl-mode = VERIFY-FULL
+          ssl-root-cert = /etc/ca.pem
         }""")
     assert config.data_store == PostgresSettings(
-        host="db", port=6432, database="pictures", user="ada", password="p:w", ssl_mode="verify-full"
-    )
+        host="db", port=6432, database="pictures", user="ada", password="p:w", ssl_mode="verify-full",
+        ssl_root_cert=Path("/etc/ca.pem"),
+    )  # fmt: skip
     assert not config.in_memory
 
 
@@ -84,18 +86,26 @@ def test_every_detail_of_the_database_is_read(loads: Loads) -> None:
         ("127.0.0.1", "prefer"),
         ('"::1"', "prefer"),
         ("/var/run/postgresql", "prefer"),
-        ("db.example.com", "require"),
-        ("127.example.com", "require"),
-        ("10.0.0.1", "require"),
+        ("db.example.com", "verify-full"),
+        ("127.example.com", "verify-full"),
+        ("10.0.0.1", "verify-full"),
     ],
 )
-def test_a_server_on_another_machine_must_encrypt_unless_told_otherwise(loads: Loads, host: str, mode: str) -> None:
+def test_a_server_on_another_machine_must_prove_who_it_is_unless_told_otherwise(
+    loads: Loads, host: str, mode: str
+) -> None:
     settings = loads(f"data-store.postgresql.host = {host}").data_store
     assert settings is not None
     assert settings.ssl_mode == mode
     told = loads(f"data-store.postgresql {{ host = {host}, ssl-mode = disable }}").data_store
     assert told is not None
     assert told.ssl_mode == "disable"
+
+
+def test_an_authority_of_its_own_is_there_to_be_asked(loads: Loads, tmp_path: Path) -> None:
+    settings = loads("data-store.postgresql.ssl-root-cert = ca.pem").data_store
+    assert settings is not None
+    assert (settings.ssl_mode, settings.ssl_root_cert) == ("verify-full", tmp_path / "ca.pem")
 
 
 @pytest.mark.parametrize("password", ["007", "30d", "1e9", "0x10", "5 minutes", "-5", "true", "12.50"])

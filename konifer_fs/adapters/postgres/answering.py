@@ -13,6 +13,7 @@ from psycopg import Error, InterfaceError, OperationalError
 from psycopg.errors import ConnectionTimeout
 from psycopg_pool import PoolTimeout
 
+from konifer_fs.adapters.postgres.trusting import with_mend
 from konifer_fs.domain.errors import StoreRefused, StoreUnreachable
 
 T = TypeVar("T")
@@ -72,4 +73,4 @@ def insistently(transaction: Callable[[], T], is_passing: Callable[[Error], bool
 def _reason(error: Error) -> str:
     """Give the server's own sentence, or the first line of the client library's; neither holds values."""
     text = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"{text} ({error.sqlstate})" if error.sqlstate else text
+    return f"{text} ({error.sqlstate})" if error.sqlstate else with_mend(text)

@@ -5,11 +5,13 @@ Used by wiring and `doctor`. Whether the schema is right is `migrate`'s to say.
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from psycopg import connect
 from psycopg.conninfo import make_conninfo
 
 from konifer_fs.adapters.postgres.answering import answering
+from konifer_fs.adapters.postgres.trusting import find_authorities
 
 _FACTS = """
 SELECT current_setting('server_version_num')::int,
@@ -27,10 +29,17 @@ class ServerFacts:
     clock_ahead: float
 
 
-def spell_conninfo(*, host: str, port: int, database: str, user: str, password: str, ssl_mode: str) -> str:
-    """Give libpq's spelling of where a server is and how one gets in."""
-    secret = {"password": password} if password else {}
-    return make_conninfo(host=host, port=port, dbname=database, user=user, sslmode=ssl_mode, **secret)
+def spell_conninfo(
+    *, host: str, port: int, database: str, user: str, password: str, ssl_mode: str, ssl_root_cert: Path | None
+) -> str:
+    """Give libpq's spelling of where a server is and how one gets in.
+
+    Who is verified in full, and by no `ssl_root_cert`, is by the system's authorities.
+    """
+    authorities = ssl_root_cert or (find_authorities() if ssl_mode == "verify-full" else None)
+    given = {"password": password, "sslrootcert": str(authorities or "")}
+    further = {name: value for name, value in given.items() if value}
+    return make_conninfo(host=host, port=port, dbname=database, user=user, sslmode=ssl_mode, **further)
 
 
 def examine(conninfo: str) -> ServerFacts:
