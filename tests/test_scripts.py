@@ -122,6 +122,32 @@ def test_packages_are_installed_from_the_list_at_hand_and_else_from_a_new_one(tr
     assert [call.split()[2] for call in calls] == ["install", "update", "install"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "of_all", "code", "told"),
+    [
+        ("echo unreachable >&2; exit 1", "exit 1", 0, "skipped pip-audit: "),
+        ('echo \'{"skip_reason": "not found"}\'', "exit 1", 0, "skipped pip-audit: "),
+        ("echo '{\"vulns\": []}'", "exit 0", 0, "ok      pip-audit "),
+        (
+            "echo '{\"vulns\": []}'",
+            "echo a hole; exit 1",
+            1,
+            "FAILED  pip-audit --skip-editable --progress-spinner=off\na hole\n",
+        ),
+        ("echo '{\"vulns\": [1]}'; exit 1", "echo a hole; exit 1", 1, "a hole\n"),
+    ],
+)
+def test_known_vulnerabilities_fail_the_check_and_a_silent_service_does_not(
+    tree: Path, answer: str, of_all: str, code: int, told: str
+) -> None:
+    for name in ("ruff", "mypy", "lint-imports", "shellcheck"):
+        write_program(tree / ".venv" / "bin" / name, "")
+    write_program(tree / ".venv" / "bin" / "pip-audit", f'case "$*" in *--requirement*) {answer};; *) {of_all};; esac')
+    done = run(tree, "/bin/bash", "scripts/check")
+    assert done.returncode == code
+    assert told in done.stdout
+
+
 def test_what_a_failed_step_printed_is_shown(tree: Path) -> None:
     failed = run_with_lib(tree, "quietly 'Doing it' bash -c 'echo why; exit 3'; echo not reached")
     assert failed.returncode == 1
