@@ -126,6 +126,7 @@ class S3ObjectStore:
         except (BotoCoreError, ValueError) as error:
             raise StoreRefused(f"{self._place}: {type(error).__name__}") from error
         self._client.meta.events.register_last("before-call.s3", _expect_nothing)
+        self._client.meta.events.register_last("before-call.s3", _sum_first)
         self._client.meta.events.register_last("before-call.s3.GetObject", _compare_wholes_only)
         self._client.meta.events.register_first("request-created.s3", self._bound)
         self._client.meta.events.register_first("needs-retry.s3", self._judge)
@@ -310,6 +311,13 @@ class S3ObjectStore:
 def _expect_nothing(params: Mapping[str, Any], **_: object) -> None:
     """Send contents at once: to be told first that they are welcome takes a round trip, or a second of silence."""
     params["headers"].pop("Expect", None)
+
+
+def _sum_first(params: Mapping[str, Any], **_: object) -> None:
+    """Send a checksum before the content: over TLS the SDK would send it after, which many servers do not know."""
+    algorithm = params["context"].get("checksum", {}).get("request_algorithm")
+    if isinstance(algorithm, dict) and algorithm["in"] == "trailer":
+        algorithm["in"] = "header"
 
 
 def _compare_wholes_only(params: Mapping[str, Any], **_: object) -> None:

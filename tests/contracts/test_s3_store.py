@@ -382,3 +382,23 @@ def test_a_server_is_verified_by_its_certificate_and_no_empty_setting_ends_that(
         with pytest.raises(StoreUnreachable, match="SSLError"):
             ask(port, "127.0.0.1")
         assert ask(port) is None
+
+
+@pytest.mark.parametrize("size", [1, 20 << 20], ids=["whole", "in parts"])
+def test_what_is_put_over_tls_is_what_is_fetched(
+    server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: int
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    source, ref = tmp_path / "source", ObjectRef(bucket, "key.jpeg")
+    source.write_bytes(os.urandom(size))
+    address = urlsplit(server.endpoint_url)
+    with (
+        secured(authority, lambda: socket.create_connection((address.hostname, address.port or 80), 60)) as port,
+        closing(server.make_store(through=f"https://localhost:{port}")) as store,
+        (tmp_path / "target").open("w+b") as target,
+    ):
+        store.put(ref, source, "image/jpeg")
+        store.fetch(ref, target)
+    assert (tmp_path / "target").read_bytes() == source.read_bytes()

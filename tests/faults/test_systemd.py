@@ -42,6 +42,7 @@ def test_the_unit_mounts_for_everybody_and_keeps_what_was_saved(machine: Machine
     assert machine.run("findmnt", "-n", "-o", "FSTYPE", PLACE).strip() == "fuse.konifer-fs"
     machine.run("cp", "/srv/tree.jpeg", PLACE / "tree.jpeg")
     machine.run("setpriv", "--reuid=65534", "--clear-groups", "cmp", "/srv/tree.jpeg", PLACE / "tree.jpeg")
+    assert machine.run("head", "-c", "4", PLACE / "tree.jpeg@/w=8.webp") == "RIFF"
     assert str(PLACE) in machine.run("/opt/konifer-fs/bin/konifer-fs", "status")
     major, minor = machine.run("stat", "-c", "%Hd:%Ld", PLACE).strip().split(":")
     read_ahead = machine.root / f"sys/class/bdi/{major}:{minor}/read_ahead_kb"

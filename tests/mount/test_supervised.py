@@ -169,7 +169,9 @@ def test_who_mounts_for_a_daemon_says_why_not(unmounted: Mount, mounter: Path) -
         unmounted.mount("--mounter", str(mounter))
 
 
-@pytest.mark.parametrize("words", ["default_permissions,nosuid,subtype=konifer-fs", ",".join([*sorted(ALWAYS), "suid"])])
+@pytest.mark.parametrize(
+    "words", ["default_permissions,nosuid,subtype=konifer-fs", ",".join([*sorted(ALWAYS), "suid"])]
+)
 def test_who_mounts_for_a_daemon_makes_no_programs_privileges(unmounted: Mount, mounter: Path, words: str) -> None:
     with pytest.raises(MountRefused, match="no less than"), asking(mounter, words.split(",")):
         pass
