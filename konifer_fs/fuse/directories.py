@@ -43,8 +43,11 @@ class OpenDirectory:
 
     async def reply(self, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """Give the kernel the names after place `start_id`, as many as it takes; reading from the start reads anew."""
+        self._session.crowding.relieve()
         if start_id == 0 or self._listing is None:
-            self._listing = self._begin(await self._session.any_directory(self.inode.number))
+            directory = await self._session.any_directory(self.inode.number)
+            await self._session.listing_ahead.note_listed(self.inode)
+            self._listing = self._begin(directory)
         for dot in range(start_id, _DOTS):
             if not self._reply_dot(dot, token):
                 return

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from konifer_fs.domain.errors import MovedOn
@@ -131,6 +132,13 @@ class Inodes:
             self.listings.forget(number)
             self._lose_path(inode)
             del self._known[number]
+
+    def take_oldest(self, count: int) -> list[Inode]:
+        """Give those that were made first, the root not among them; the next call gives others."""
+        oldest = [inode for inode in islice(self._known.values(), count) if inode is not self.root]
+        for inode in oldest:
+            self._known[inode.number] = self._known.pop(inode.number)
+        return oldest
 
     def note_change(self, number: int, *, lost_name: bool = False) -> None:
         """Note that this mount changed attributes: of a directory also by making a name in it, or taking one away.

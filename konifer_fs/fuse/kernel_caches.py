@@ -1,10 +1,10 @@
 """Telling the kernel what it may no longer believe, from a thread of its own.
 
 The kernel takes such a message only once nobody looks names up in that directory, and somebody may be waiting for an
-answer of ours there: so no handler ever does it. pyfuse3 has no call for two of the three messages, `struct
-fuse_notify_inval_entry_out` with FUSE_EXPIRE_ONLY and FUSE_NOTIFY_INC_EPOCH; all are written here (linux/fuse.h). An
-entry that expires is looked up again before it is used; one that is dropped would take itself from under those who
-work in it.
+answer of ours there: so no handler ever does it. pyfuse3 has no call for three of the four messages, `struct
+fuse_notify_inval_entry_out` with FUSE_EXPIRE_ONLY, FUSE_NOTIFY_INC_EPOCH and FUSE_NOTIFY_PRUNE; all are written here
+(linux/fuse.h). An entry that expires is looked up again before it is used; a directory that is dropped would take
+itself from under those who work in it. Before Linux 6.18, which prunes, only files can be forgotten so.
 """
 
 import errno
@@ -23,10 +23,15 @@ log = logging.getLogger(__name__)
 _HEADER: Final = struct.Struct("=IiQ")
 _INODE: Final = struct.Struct("=Qqq")
 _ENTRY: Final = struct.Struct("=QII")
+_PRUNE: Final = struct.Struct("=IIQ")
 _NOTIFY_INVAL_INODE: Final = 2
 _NOTIFY_INVAL_ENTRY: Final = 3
 _NOTIFY_INC_EPOCH: Final = 8
+_NOTIFY_PRUNE: Final = 9
+# Of what a kernel may not know yet it says so.
+_NEW: Final = frozenset({_NOTIFY_INC_EPOCH, _NOTIFY_PRUNE})
 _EXPIRE_ONLY: Final = 1
+_AT_ONCE: Final = 0
 _ATTRIBUTES_ONLY: Final = -1
 # What the kernel has forgotten by itself, and a mount that is gone.
 _NOTHING_TO_DO: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENOTCONN, errno.EBADF})
@@ -42,11 +47,19 @@ class Doubts:
     all_names: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Unneeded:
+    """Inodes that need not be known any more: their numbers, and the names in directories that lead to files."""
+
+    numbers: Sequence[int]
+    names: Sequence[tuple[int, str]]
+
+
 class KernelCaches:
-    """The kernel's caches of one mount. `doubt` never blocks; what it says is told in order."""
+    """The kernel's caches of one mount. `doubt` and `let_go` never block; what they say is told in order."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Doubts | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Doubts | Unneeded | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._tell_all, name="kernel-caches", daemon=True)
         self._device = -1
 
@@ -59,6 +72,10 @@ class KernelCaches:
         """Have the kernel ask again before it uses any of these."""
         self._queue.put(doubts)
 
+    def let_go(self, unneeded: Unneeded) -> None:
+        """Have the kernel forget inodes that nobody uses."""
+        self._queue.put(unneeded)
+
     def close(self) -> None:
         """Tell no more; one that the kernel still waits with is left behind."""
         self._queue.put(None)
@@ -66,22 +83,35 @@ class KernelCaches:
             self._thread.join(_JOIN_SECONDS)
 
     def _tell_all(self) -> None:
-        while (doubts := self._queue.get()) is not None:
-            names = doubts.names
-            if doubts.all_names and self._write(_NOTIFY_INC_EPOCH, b""):
-                names = ()
-            for parent, name in names:
-                spelled = name.encode()
-                self._write(_NOTIFY_INVAL_ENTRY, _ENTRY.pack(parent, len(spelled), _EXPIRE_ONLY) + spelled + b"\0")
-            for number in doubts.attributes:
-                self._write(_NOTIFY_INVAL_INODE, _INODE.pack(number, _ATTRIBUTES_ONLY, 0))
+        while (told := self._queue.get()) is not None:
+            if isinstance(told, Unneeded):
+                self._tell_unneeded(told)
+            else:
+                self._tell_doubts(told)
+
+    def _tell_doubts(self, doubts: Doubts) -> None:
+        if not doubts.all_names or not self._write(_NOTIFY_INC_EPOCH, b""):
+            self._tell_names(doubts.names, _EXPIRE_ONLY)
+        for number in doubts.attributes:
+            self._write(_NOTIFY_INVAL_INODE, _INODE.pack(number, _ATTRIBUTES_ONLY, 0))
+
+    def _tell_unneeded(self, unneeded: Unneeded) -> None:
+        numbers = unneeded.numbers
+        spelled = struct.pack(f"={len(numbers)}Q", *numbers)
+        if not self._write(_NOTIFY_PRUNE, _PRUNE.pack(len(numbers), 0, 0) + spelled):
+            self._tell_names(unneeded.names, _AT_ONCE)
+
+    def _tell_names(self, names: Iterable[tuple[int, str]], flags: int) -> None:
+        for parent, name in names:
+            spelled = name.encode()
+            self._write(_NOTIFY_INVAL_ENTRY, _ENTRY.pack(parent, len(spelled), flags) + spelled + b"\0")
 
     def _write(self, code: int, message: bytes) -> bool:
         """Send a message; gives whether the kernel knows its kind."""
         try:
             os.write(self._device, _HEADER.pack(_HEADER.size + len(message), code, 0) + message)
         except OSError as error:
-            if code == _NOTIFY_INC_EPOCH and error.errno == errno.EINVAL:
+            if code in _NEW and error.errno == errno.EINVAL:
                 return False
             if error.errno not in _NOTHING_TO_DO:
                 log.warning("the kernel did not take message %d: %s", code, error)

@@ -5,6 +5,7 @@ Lives on the trio thread. Whoever learns of a change drops what it touches; one 
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from konifer_fs.vfs.listing import Row
@@ -45,6 +46,7 @@ class Listings:
         self.drops = 0
         self._kept: OrderedDict[int, KeptListing] = OrderedDict()
         self._rows = 0
+        self._noting: list[Dropped] = []
 
     def find(self, number: int) -> KeptListing | None:
         """Give the listing of the directory with this inode number."""
@@ -72,7 +74,33 @@ class Listings:
         self.drops += 1
         for number in numbers:
             self.forget(number)
+        for dropped in self._noting:
+            dropped.numbers.update(numbers)
 
     def clear(self) -> None:
         """Drop all listings."""
         self.drop(*self._kept)
+        for dropped in self._noting:
+            dropped.all = True
+
+    @contextmanager
+    def noting_drops(self) -> Iterator["Dropped"]:
+        """Note what is dropped meanwhile, also of directories whose listings are not kept yet."""
+        dropped = Dropped()
+        self._noting.append(dropped)
+        try:
+            yield dropped
+        finally:
+            self._noting.remove(dropped)
+
+
+class Dropped:
+    """Directories whose listings were dropped."""
+
+    def __init__(self) -> None:
+        self.all = False
+        self.numbers: set[int] = set()
+
+    def __contains__(self, number: int) -> bool:
+        """Whether that of the directory with this inode number was."""
+        return self.all or number in self.numbers

@@ -16,8 +16,10 @@ from konifer_fs.domain.errors import MovedOn, NoSuchName, NotADirectory, ReadOnl
 from konifer_fs.domain.node import Directory
 from konifer_fs.fuse.attributes import to_attributes
 from konifer_fs.fuse.coherence import Coherence, Mark
+from konifer_fs.fuse.crowding import Crowding
 from konifer_fs.fuse.inodes import Inode, Inodes
 from konifer_fs.fuse.kernel_caches import KernelCaches
+from konifer_fs.fuse.listing_ahead import ListingAhead
 from konifer_fs.fuse.offload import Offload
 from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.nodes import AnyDirectory, Node
@@ -40,11 +42,14 @@ class Session:
         self.inodes: Final = Inodes(filesystem.root)
         self.kernel_caches: Final = KernelCaches()
         self.coherence: Final = Coherence(self.inodes, self.kernel_caches)
+        self.listing_ahead: Final = ListingAhead(self.inodes, self.coherence, self.offload, filesystem.tree)
+        self.crowding: Final = Crowding(self.inodes, self.kernel_caches)
 
     def introduce(self, node: Node, shown: Stat, parent: int, name: str, mark: Mark) -> pyfuse3.EntryAttributes:
         """Tell the kernel of a node that was read as `name` since `mark`: it counts as one look-up."""
         inode = self.inodes.note(node, parent, name, mark.at)
         inode.lookups += 1
+        self.crowding.relieve()
         return to_attributes(shown, inode.number, self.coherence.believe(inode, mark))
 
     def confirm(self, inode: Inode, node: Node, mark: Mark) -> float:

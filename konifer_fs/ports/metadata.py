@@ -42,6 +42,10 @@ class MetadataStore(Protocol):
         """Give all children in pages of up to 2,000, each page one statement; no connection is held in between."""
         ...
 
+    def list_each(self, parents: Sequence[Directory], most: int) -> Sequence[Sequence[Node] | None]:
+        """Give all children of each of several directories, by one statement; None for one that has over `most`."""
+        ...
+
     def find_taken(self, parent: Directory, names: Sequence[str]) -> frozenset[str]:
         """Give those of `names` that are names of named files, symlinks or directories of `parent`."""
         ...

@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from itertools import islice
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from konifer_fs.domain.errors import MovedOn, NoSuchName
+from konifer_fs.domain.node import Directory
 from konifer_fs.vfs.nodes import AnyDirectory, Node
 from konifer_fs.vfs.stat import Stat
 from konifer_fs.vfs.tree import Tree
@@ -91,9 +93,7 @@ class Listing:
             self._reader = self._reader or ThreadPoolExecutor(1)
             self._following = self._reader.submit(copy_context().run, self._next_page)
         start = len(self._names)
-        stats = self._tree.stat_all([node for _, node in children])
-        named = enumerate(zip(children, stats, strict=True), start + 1)
-        page = [Row(name, node, shown, after) for after, ((name, node), shown) in named]
+        page = _as_rows(children, self._tree.stat_all([node for _, node in children]), start)
         self._names += [row.name for row in page]
         self._page = page or self._page
 
@@ -115,3 +115,15 @@ class Listing:
                 continue
             rows.append(Row(self._names[index], node, self._tree.stat(node), index + 1))
         return rows
+
+
+def read_each(tree: Tree, directories: Sequence[Directory], most: int) -> list[Sequence[Row] | None]:
+    """Read several directories without drafts, each whole; None for one that has over `most` children."""
+    pages = tree.list_each(directories, most)
+    stats = iter(tree.stat_all([node for page in pages if page is not None for _, node in page]))
+    return [None if page is None else _as_rows(page, list(islice(stats, len(page))), 0) for page in pages]
+
+
+def _as_rows(page: Page, stats: Sequence[Stat], start: int) -> list[Row]:
+    named = enumerate(zip(page, stats, strict=True), start + 1)
+    return [Row(name, node, shown, after) for after, ((name, node), shown) in named]

@@ -6,6 +6,7 @@ directories.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from itertools import chain
 from typing import Final
 
 from konifer_fs.domain.errors import MovedOn, NameTooLong, NoSuchName
@@ -133,6 +134,19 @@ class Tree:
         for page in self._shown.name_children(directory, self._metadata.list_children(directory)):
             yield [(name, node) for name, node in page if name not in drafts]
         yield list(drafts.items())
+
+    def list_each(self, directories: Sequence[Directory], most: int) -> Sequence[Sequence[tuple[str, Node]] | None]:
+        """Give all stored children of directories without drafts, with their names; None for one with over `most`."""
+        found = self._metadata.list_each(directories, most)
+        return [
+            None if nodes is None else list(chain(*self._shown.name_children(directory, iter([nodes]))))
+            for directory, nodes in zip(directories, found, strict=True)
+        ]
+
+    @property
+    def shows_virtual(self) -> bool:
+        """Whether listings tell of what the mount makes up."""
+        return self._show_virtual
 
     def stat_all(self, nodes: Sequence[Node]) -> Sequence[Stat]:
         """Give the attributes of several nodes; sizes that nobody recorded are asked for at once."""

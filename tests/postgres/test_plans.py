@@ -25,6 +25,7 @@ STATEMENTS = sorted(
 )
 VALUES: Mapping[str, Any] = {
     "id": 1,
+    "ids": [1, 2],
     "p": "root.u0.8",
     "paths": ["root.u0.8", "root.u0.16"],
     "directories": True,

@@ -72,12 +72,32 @@ def list_children(
     after: Cursor | None = Cursor()
     while after is not None:
         found = read_page(after)
-        labels.update(row[1] for row in found if row[0] == "d")
-        nodes = [rows.node_in(parent.path, row) for row in found]
-        shown = [node for node in (_beside(labels, node) for node in nodes) if node is not None] if labels else nodes
+        shown = _nodes_of(parent, found, labels)
         if shown:
             yield shown
         after = _past(after, found[-1]) if len(found) == page else None
+
+
+def list_each(connection: Connection, parents: Sequence[Directory], most: int) -> list[Sequence[Node] | None]:
+    """Give all children of each of several directories, ordered as in `list_children`; None for over `most`."""
+    values = {
+        "ids": [parent.id for parent in parents],
+        "paths": [parent.path.ltree for parent in parents],
+        "page": most + 1,
+    }
+    found: list[list[rows.Row]] = [[] for _ in parents]
+    for rank, *row in connection.execute(sql_read.CHILDREN_OF_EACH, values):
+        found[rank - 1].append(row)
+    return [
+        _nodes_of(parent, its, set()) if len(its) <= most else None for parent, its in zip(parents, found, strict=True)
+    ]
+
+
+def _nodes_of(parent: Directory, found: Sequence[rows.Row], labels: set[str]) -> Sequence[Node]:
+    """Read children as they show beside the directories whose `labels` were listed before; adds those of these."""
+    labels.update(row[1] for row in found if row[0] == "d")
+    nodes = [rows.node_in(parent.path, row) for row in found]
+    return [node for node in (_beside(labels, node) for node in nodes) if node is not None] if labels else nodes
 
 
 def list_page(connection: Connection, parent: Directory, after: Cursor, page: int = PAGE) -> Sequence[rows.Row]:

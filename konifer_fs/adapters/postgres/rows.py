@@ -4,6 +4,7 @@ Used by `reading`, and by the changing side for what it returns. The shape of a 
 """
 
 from collections.abc import Sequence
+from sys import intern
 from typing import Any, Final
 
 from konifer_fs.domain.formats import ImageFormat
@@ -65,9 +66,9 @@ def entry_in(path: AssetPath, row: Row) -> Entry:
         asset_id=asset_id,
         entry_id=entry_id,
         format=format_of(word),
-        original=ObjectRef(bucket, key) if key is not None else None,
+        original=ObjectRef(intern(bucket), key) if key is not None else None,
         size=size,
         created_at=created_at,
-        modified_at=modified_at,
+        modified_at=created_at if modified_at == created_at else modified_at,
         ownership=ownership_of(row[3:8]),
     )

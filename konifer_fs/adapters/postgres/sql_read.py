@@ -10,6 +10,7 @@ Habits that keep their plans index look-ups under a generic plan, whatever the s
 """
 # ruff: noqa: S608 - composed of constants only
 
+from functools import reduce
 from typing import Final
 
 from konifer_fs.adapters.postgres.sql_columns import (
@@ -50,7 +51,8 @@ SELECT 'f', CASE WHEN n.parent = %(id)s THEN n.name END, {NODE}, {ENTRY}, NULL, 
 """
 
 # One page: directories after `last`, then entries after `entry`, then symlinks after `link`; the flags say which of
-# the three still have any. Directories come from a skip scan that reads 100 assets a step, and from rows of ours.
+# the three still have any. Directories come from rows of ours, and from a skip scan: a step reads four times as many
+# assets as the one before it found directories, so few where each holds many, and up to 100 where each holds few.
 CHILDREN: Final = f"""
 WITH RECURSIVE
  scan (found) AS (
@@ -63,7 +65,7 @@ WITH RECURSIVE
     SELECT subpath(a.path, 0, nlevel(%(p)s::ltree) + 1) AS child FROM asset_tree a
      WHERE a.path >= konifer_fs.after(s.found[cardinality(s.found)])
        AND a.path < konifer_fs.after(%(p)s::ltree) AND a.is_ready
-     ORDER BY a.path LIMIT 100) batch)
+     ORDER BY a.path LIMIT least(100, 4 * cardinality(s.found))) batch)
   FROM scan s WHERE s.found[cardinality(s.found)] IS NOT NULL),
  implicit AS (SELECT path FROM scan, unnest(found) AS path),
  directories AS (
@@ -91,6 +93,23 @@ SELECT 'f', CASE WHEN n.parent = %(id)s THEN n.name END, {NODE}, {ENTRY}, NULL
 UNION ALL
 SELECT 'l', n.name, {NODE}, {NO_ENTRY}, n.target FROM symlinks n
 LIMIT %(page)s
+"""
+
+# All children of each of several directories, up to `page` of them.
+_OF_EACH: Final = {
+    "%(p)s::ltree": "d.path",
+    "%(id)s": "d.id",
+    "%(last)s::ltree": "NULL::ltree",
+    "%(entry)s::bigint": "-1::bigint",
+    "%(link)s": "''",
+    "%(directories)s": "true",
+    "%(entries)s": "true",
+}
+CHILDREN_OF_EACH: Final = f"""
+SELECT d.rank, c.*
+  FROM (SELECT id, spelled::ltree AS path, rank
+          FROM unnest(%(ids)s::bigint[], %(paths)s::text[]) WITH ORDINALITY u (id, spelled, rank)) d
+ CROSS JOIN LATERAL ({reduce(lambda text, pair: text.replace(*pair), _OF_EACH.items(), CHILDREN)}) c
 """
 
 # Whether there is anything that could have one of the names from `least` to `most`.

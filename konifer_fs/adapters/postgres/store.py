@@ -115,6 +115,10 @@ class PostgresStore:
         """Give all children in pages; no connection is held in between."""
         return reading.list_children(lambda after: self._read(reading.list_page, parent, after), parent)
 
+    def list_each(self, parents: Sequence[Directory], most: int) -> Sequence[Sequence[Node] | None]:
+        """Give all children of each of several directories, None for one that has over `most`."""
+        return self._read(reading.list_each, parents, most)
+
     def find_taken(self, parent: Directory, names: Sequence[str]) -> frozenset[str]:
         """Give those of `names` that are names of named files, symlinks or directories of `parent`."""
         return self._read(reading.find_taken, parent, names)
