@@ -20,7 +20,7 @@ from konifer_fs.domain.thumbnails import SIZES
 from konifer_fs_daemon.fsck import FAILED, MISUSED, FsckCommand, ending_as_fsck, read_grace, read_long_grace
 from konifer_fs_daemon.launch import LaunchFailed, Readiness
 from konifer_fs_daemon.mountpoint import MountRefused, resolve
-from konifer_fs_daemon.options import OptionError
+from konifer_fs_daemon.options import WORDS, OptionError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,12 +44,18 @@ def _config_options(command: F) -> F:
     return click.option("-c", "--config", "config_file", type=_FILE, help="A konifer.conf.")(command)
 
 
+def _complete_words(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    before, comma, begun = typed.rpartition(",")
+    return [f"{before}{comma}{word}" for word in WORDS if word.startswith(begun)]
+
+
 @main.command()
 @_config_options
 @click.option("--subpath", default="/", metavar="PATH", help="Mount only this path, such as /users/123.")
 @click.option(
-    "-o", "options", multiple=True, metavar="WORD,…", help="ro, allow_other, root_squash, uid=, gid=, umask=, …"
-)
+    "-o", "options", multiple=True, metavar="WORD,…", shell_complete=_complete_words,
+    help="ro, allow_other, root_squash, uid=, gid=, umask=, …",
+)  # fmt: skip
 @click.option("--foreground", is_flag=True, help="Stay, and log to stderr.")
 @click.option("--verbose", is_flag=True, help="Log every step.")
 @click.option("--mounter", type=_FILE, metavar="SOCKET", help="Have it mounted by who listens there, as the unit has.")

@@ -16,6 +16,8 @@ _FLAGS: Final = {
 }
 KERNEL_WORDS: Final = frozenset({"noexec", "noatime"})
 _NUMBERS: Final = {"uid": 10, "gid": 10, "umask": 8}
+# All that can be said, but for what is ignored.
+WORDS: Final = (*_FLAGS, *(f"{number}=" for number in (*_NUMBERS, "fsname")), *sorted(KERNEL_WORDS))
 
 
 class OptionError(ValueError):
@@ -69,8 +71,7 @@ def _with_word(options: MountOptions, word: str) -> MountOptions:
     elif word in KERNEL_WORDS:
         changes["kernel"] = options.kernel | {word}
     elif word not in _IGNORED and not word.startswith("x-"):
-        known = ", ".join([*_FLAGS, *(f"{number}=" for number in (*_NUMBERS, "fsname")), *sorted(KERNEL_WORDS)])
-        raise OptionError(f"-o {word}: there is no such mount option (there are {known})")
+        raise OptionError(f"-o {word}: there is no such mount option (there are {', '.join(WORDS)})")
     return replace(options, **changes)
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,28 @@ def test_migrating_can_be_repeated(environ: dict[str, str], tmp_path: Path) -> N
         done = konifer_fs("migrate", "--data-dir", tmp_path / "here", environ=environ)
         assert done.returncode == 0, done.stderr
         assert "is at this version's schema" in done.stdout
+
+
+COMPLETING = """
+eval "$(_KONIFER_FS_COMPLETE=bash_source konifer-fs)"
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+$(complete -p konifer-fs | sed 's/.* -F \\([^ ]*\\).*/\\1/') konifer-fs
+printf '%s\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        (["konifer-fs", "um"], ["umount"]),
+        (["konifer-fs", "mount", "--in"], ["--in-memory"]),
+        (["konifer-fs", "mount", "-o", "ro,allow"], ["ro,allow_other"]),
+    ],
+)
+def test_a_shell_completes_what_is_typed(environ: dict[str, str], typed: list[str], completed: list[str]) -> None:
+    environ["PATH"] = f"{sysconfig.get_path('scripts')}:{environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", COMPLETING, "bash", *typed],
+        capture_output=True, text=True, timeout=60, check=False, env=environ,
+    )  # fmt: skip
+    assert done.stdout.split() == completed, done.stderr
