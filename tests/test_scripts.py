@@ -140,7 +140,7 @@ def test_packages_are_installed_from_the_list_at_hand_and_else_from_a_new_one(tr
 def test_known_vulnerabilities_fail_the_check_and_a_silent_service_does_not(
     tree: Path, answer: str, of_all: str, code: int, told: str
 ) -> None:
-    for name in ("ruff", "mypy", "lint-imports", "shellcheck"):
+    for name in ("ruff", "mypy", "lint-imports", "hadolint", "shellcheck"):
         write_program(tree / ".venv" / "bin" / name, "")
     write_program(tree / ".venv" / "bin" / "pip-audit", f'case "$*" in *--requirement*) {answer};; *) {of_all};; esac')
     done = run(tree, "/bin/bash", "scripts/check")

@@ -24,8 +24,7 @@ mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t fusectl fusectl sys/fs/fuse/connections
-for place in dev run tmp; do mount -t tmpfs -o mode=755 tmpfs "$place"; done
-chmod 1777 tmp
+for place in dev run; do mount -t tmpfs -o mode=755 tmpfs "$place"; done
 for name in null zero full random urandom tty fuse; do
   touch "dev/$name"
   mount --bind "/dev/$name" "dev/$name"
@@ -36,9 +35,9 @@ ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 for unit in udevd udev-trigger; do ln -s /dev/null "etc/systemd/system/systemd-$unit.service"; done
 chroot . sh -euc "$2"
-mkdir tmp/old
-pivot_root . tmp/old
-umount -l /tmp/old
+mkdir old
+pivot_root . old
+umount -l /old
 mount --make-rshared /
 exec env -i container=test PATH="$PATH" {SYSTEMD} --system --unit=basic.target --log-target=journal
 """
@@ -98,18 +97,22 @@ def _wait_for_systemd(process: "subprocess.Popen[bytes]") -> int:
 
 
 def installing() -> list[str]:
-    """Give lines of shell that install this konifer-fs as its units expect it."""
-    units = Path(__file__).parents[2] / "systemd"
+    """Give lines of shell that install this konifer-fs as its units expect it, wherever it and Python lie here."""
+    ours = Path(__file__).parents[2]
+    parts = [Path(sys.prefix), Path(sys.base_prefix), ours]
+    above = dict.fromkeys(str(parent) for part in parts for parent in (part, *part.parents))
     sources = ":".join(filter(None, sys.path))
+    settings = "/etc/systemd/system/$unit.service.d"
     return [
         f"ln -s {sys.prefix} {_ROOM}",
-        "chmod 755 /root",
+        f"chmod a+rx {' '.join(above)}",
         "mkdir -p /etc/sysusers.d",
-        f"cp {units}/konifer-fs.sysusers /etc/sysusers.d/konifer-fs.conf",
+        f"cp {ours}/systemd/konifer-fs.sysusers /etc/sysusers.d/konifer-fs.conf",
         "systemd-sysusers 2>/dev/null",
-        f"cp {units}/*@.* /etc/systemd/system/",
+        f"cp {ours}/systemd/*@.* /etc/systemd/system/",
         "for unit in konifer-fs@ konifer-fs-mount@; do",
-        "  mkdir /etc/systemd/system/$unit.service.d",
-        f"  printf '[Service]\\nEnvironment=PYTHONPATH={sources}\\n' >/etc/systemd/system/$unit.service.d/sources.conf",
+        f"  mkdir {settings}",
+        f"  printf '[Service]\\nEnvironment=PYTHONPATH={sources}\\n' >{settings}/sources.conf",
         "done",
+        f"echo BindReadOnlyPaths={' '.join(map(str, parts))} >>/etc/systemd/system/konifer-fs@.service.d/sources.conf",
     ]
