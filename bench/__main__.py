@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench import beside, copying, noticing, rendering, scale, selecting
+from bench import beside, copying, feeding, noticing, rendering, scale, selecting
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "BENCHMARKS.md"
 HEADING: Final = "# How fast it is\n\n`scripts/bench` wrote this page.\n"
 BENCHMARKS: Final[dict[str, Callable[[Path, int], str]]] = {
     "beside": beside.measure,
     "copying": copying.measure,
+    "feeding": feeding.measure,
     "noticing": noticing.measure,
     "rendering": rendering.measure,
     "scale": scale.measure,

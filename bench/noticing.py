@@ -21,7 +21,7 @@ from bench.mounting import Mount
 CHANGES: Final = 2_000
 _PATIENCE: Final = 10.0
 _PAUSE: Final = 0.0005
-_INSERT: Final = """
+INSERT: Final = """
 WITH asset AS (
   INSERT INTO asset_tree (id, path, alt, source, is_ready, created_at, modified_at)
   VALUES (gen_random_uuid(), %s::text::ltree, '', 'UPLOAD', true, now(), now()) RETURNING id)
@@ -97,7 +97,7 @@ def _kinds(here: Path, there: Path, session: psycopg.Connection, number: int) ->
         ),
         (
             "a directory with a new entry, by Konifer's protocol",
-            lambda: session.execute(_INSERT, [f"root.d{number}"]),
+            lambda: session.execute(INSERT, [f"root.d{number}"]),
             (there / f"d{number}").exists,
         ),
     ]
