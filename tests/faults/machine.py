@@ -34,6 +34,9 @@ mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 for unit in udevd udev-trigger; do ln -s /dev/null "etc/systemd/system/systemd-$unit.service"; done
+# At boot what lies below /tmp is removed, which may be this project.
+mkdir -p etc/tmpfiles.d
+ln -sf /dev/null etc/tmpfiles.d/tmp.conf
 chroot . sh -euc "$2"
 mkdir old
 pivot_root . old
