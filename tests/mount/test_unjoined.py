@@ -76,7 +76,7 @@ def run(*words: str | Path) -> list[str]:
     return sorted(done.stdout.splitlines())
 
 
-def shown(path: Path) -> tuple[int, ...]:
+def shown(path: Path) -> tuple[float, ...]:
     """Give what stat(2) tells, in whole seconds, but for the device, which is another of each mount."""
     found = tuple(path.stat())
     return found[:2] + found[3:]
