@@ -17,6 +17,7 @@ readonly TEST_NEEDS=(
   'attr|command -v setfattr|tests read and write extended attributes with it'
   'curl|command -v curl|how programs save: curl --xattr'
   'dbus|command -v dbus-run-session|thumbnails: tumbler is asked over it'
+  'debootstrap|command -v debootstrap|scripts/test --long: the roots in which the image is made'
   'go-md2man|command -v go-md2man|man pages are what the commands and the pages say'
   'imagemagick|command -v mogrify|how programs save: ImageMagick'
   'iproute2|command -v ip|faults: a second host with a cable of its own'
