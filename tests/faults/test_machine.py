@@ -102,6 +102,11 @@ def test_a_daemon_that_is_told_to_end_under_load_loses_nothing(mounted: MountFac
     hold_clean(other.config_file, other.data_dir, *AT_REST)
 
 
+def list_children(pid: int) -> list[str]:
+    """Give the processes that a process has started."""
+    return [child for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+
+
 @pytest.mark.skipif(FAKETIME is None and not os.environ.get("CI"), reason="libfaketime is not installed")
 @pytest.mark.semantics("A pending draft is tried again")
 def test_a_jumping_clock_delays_nothing(mounted: MountFactory, tmp_path: Path) -> None:
@@ -132,6 +137,9 @@ def test_a_jumping_clock_delays_nothing(mounted: MountFactory, tmp_path: Path) -
         assert time.monotonic() - began < 60
     with closing(psycopg.connect(mount.conninfo)) as session:
         assert session.execute("SELECT count(*) FROM asset_tree").fetchone() == (3,)
-    mount.environ = usual
+    mount.environ, workers = usual, list_children(mount.pid)
     mount.umount()
+    for worker in workers:  # libfaketime leaves this of those that are killed.
+        for left in Path("/dev/shm").glob(f"*faketime_s[eh]m_{worker}"):
+            left.unlink()
     hold_clean(mount.config_file, mount.data_dir, *AT_REST)
