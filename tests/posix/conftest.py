@@ -6,6 +6,7 @@ A mount is one that everybody may use; root asks as ordinary users, in processes
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,20 +14,27 @@ import pytest
 
 from konifer_fs.adapters.postgres.embedded import EmbeddedServer
 from tests.mount.conftest import fuse, make_shared_database, runtime_directory, s3_server
-from tests.mount.mounting import Mount, make_factory
+from tests.mount.mounting import Mount, MountFactory, make_factory
 from tests.servers import S3Server
 
 __all__ = ["fuse", "runtime_directory", "s3_server"]
 
 
-@pytest.fixture(scope="session")
-def open_mount(fuse: Path, postgres: EmbeddedServer, s3_server: dict[str, S3Server]) -> Iterator[Mount]:
-    """A mount with `allow_other`, in a directory that everybody can reach."""
+@contextmanager
+def reachable(fuse: Path, postgres: EmbeddedServer, s3_server: dict[str, S3Server]) -> Iterator[MountFactory]:
+    """Give what makes mounts in a directory that everybody can reach."""
     conninfo = make_shared_database(postgres)
     with tempfile.TemporaryDirectory(prefix="posix-") as directory:
         Path(directory).chmod(0o755)
         with make_factory(conninfo, Path(directory), fuse, s3_server) as factory:
-            yield factory(options="allow_other", config="filesystem.umask = 022")
+            yield factory
+
+
+@pytest.fixture(scope="session")
+def open_mount(fuse: Path, postgres: EmbeddedServer, s3_server: dict[str, S3Server]) -> Iterator[Mount]:
+    """A mount with `allow_other`, in a directory that everybody can reach."""
+    with reachable(fuse, postgres, s3_server) as factory:
+        yield factory(options="allow_other", config="filesystem.umask = 022")
 
 
 @pytest.fixture(params=["mount", "local"])

@@ -17,11 +17,11 @@ from uuid import uuid4
 import pytest
 
 from konifer_fs.adapters.postgres.embedded import EmbeddedServer
-from tests.mount.conftest import make_shared_database
 from tests.mount.elsewhere import names
-from tests.mount.mounting import Mount, make_factory
+from tests.mount.mounting import Mount
 from tests.mount.saving import failing
 from tests.posix.acting import ALICE, PICTURE, as_root, call, call_as, make_directory, make_file
+from tests.posix.conftest import reachable
 from tests.servers import S3Server
 
 pytestmark = as_root
@@ -43,11 +43,8 @@ class Ground(NamedTuple):
 @pytest.fixture(scope="module")
 def squashed(fuse: Path, postgres: EmbeddedServer, s3_server: dict[str, S3Server]) -> Iterator[Mount]:
     """A mount of alice's on which root is nobody."""
-    conninfo = make_shared_database(postgres)
-    with tempfile.TemporaryDirectory(prefix="posix-") as directory:
-        Path(directory).chmod(0o755)
-        with make_factory(conninfo, Path(directory), fuse, s3_server) as factory:
-            yield factory(options=f"allow_other,root_squash,uid={ALICE},gid={ALICE}")
+    with reachable(fuse, postgres, s3_server) as factory:
+        yield factory(options=f"allow_other,root_squash,uid={ALICE},gid={ALICE}")
 
 
 @pytest.fixture(params=["mount", "local"])
