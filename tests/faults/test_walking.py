@@ -26,9 +26,11 @@ INSERT INTO asset_tree (id, entry_id, path, alt, source, is_ready, created_at, m
 def place(exposed: Exposed) -> Iterator[Path]:
     """A tree of so many directories, listed up to the sixth."""
     name = f"w{uuid4().hex}"
-    query(exposed.mount, f"{FILL} RETURNING 1", name, COUNT)
     place = exposed.mount.path / name
-    wait_until(place.exists)
+    wait_until(lambda: "konifer_fs_changes_told 1" in (exposed.mount.path / "-" / "stats").read_text())
+    assert not place.exists()
+    query(exposed.mount, f"{FILL} RETURNING 1", name, COUNT)
+    wait_until(place.exists)  # Which is told by the feed: no word of it comes later and has listings dropped.
     assert names(place) == [f"d{number:02}" for number in range(COUNT)]
     for number in range(6):
         assert names(place / f"d{number:02}") == ["0", "below"]
