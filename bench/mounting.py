@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import Final
 
 SECONDS: Final = 600
@@ -47,4 +48,13 @@ class Mount:
 
 
 def run(*command: str | Path) -> None:
-    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, timeout=SECONDS)
+    """Run a command; raises CalledProcessError. Its end is waited for without a time-out, which would be polling."""
+    with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL) as process:
+        watch = Timer(SECONDS, process.kill)
+        watch.start()
+        try:
+            code = process.wait()
+        finally:
+            watch.cancel()
+    if code:
+        raise subprocess.CalledProcessError(code, command)
