@@ -10,20 +10,26 @@ import trio
 from konifer_fs.domain.changes import Change
 from konifer_fs.fuse.operations import Operations
 from konifer_fs.ports.changes import ChangeFeed, Listener
+from konifer_fs.vfs.latecomers import Latecomers
 
 log = logging.getLogger(__name__)
 
 _CHECK_SECONDS: Final = 0.25
 
 
-async def hear_changes(feed: ChangeFeed, operations: Operations) -> None:
-    """Let the mount believe what it has read while the feed tells of changes."""
+async def hear_changes(feed: ChangeFeed, operations: Operations, latecomers: Latecomers) -> None:
+    """Let the mount believe what it has read while the feed tells of changes; it tells of none of ours."""
     token = trio.lowlevel.current_trio_token()
 
     def tell(changes: Sequence[Change] | None) -> None:
         with suppress(trio.RunFinishedError):
             token.run_sync_soon(operations.coherence.hear, changes)
 
+    def tell_made() -> None:
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(operations.coherence.doubt_all)
+
+    latecomers.on_made = tell_made
     operations.kernel_caches.start()
     try:
         async with trio.open_nursery() as nursery:

@@ -122,7 +122,8 @@ class _Life:
             await nursery.start(dump_on_signal)
             await nursery.start(self._obey_signals)
             nursery.start_soon(self._watchdog.beat)
-            nursery.start_soon(hear_changes, self._wired.changes, self._wired.operations)
+            latecomers = self._wired.filesystem.latecomers
+            nursery.start_soon(hear_changes, self._wired.changes, self._wired.operations, latecomers)
             nursery.start_soon(self._announce)
             if not self._request.options.read_only:
                 self._start_background(nursery)

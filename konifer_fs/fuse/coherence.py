@@ -14,7 +14,7 @@ from konifer_fs.domain.path import AssetPath
 from konifer_fs.fuse.inodes import Inode, Inodes
 from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches
 from konifer_fs.vfs.drafts import Draft, Renamed
-from konifer_fs.vfs.names import spellings_of
+from konifer_fs.vfs.names import is_listed, spellings_of
 from konifer_fs.vfs.virtual.nodes import VirtualNode
 
 UNTOLD_SECONDS: Final = 1.0
@@ -23,6 +23,8 @@ TOLD_SECONDS: Final = 3600.0
 SILENCE_SECONDS: Final = 3.0
 # A directory in which more names were asked for in vain has the rest asked for again.
 _MOST_ABSENT: Final = 1000
+# Of larger directories not all names are remembered when something in them changes.
+_MOST_NAMES: Final = 10_000
 _UNTOLD: Final = -1
 
 
@@ -77,6 +79,22 @@ class Coherence:
                 return UNTOLD_SECONDS
             directory.absent.add(name)
         return seconds
+
+    def note_empty(self, directory: Inode, mark: Mark) -> None:
+        """Note that nothing was in a directory which this mount has made since `mark`."""
+        if self._seconds_since(mark) == TOLD_SECONDS:
+            directory.names = set()
+
+    def is_absent(self, directory: Inode, name: str) -> bool:
+        """Whether it is known without asking that nothing in a directory has a name: it was made here, or listed."""
+        if not is_listed(name):
+            return False
+        if directory.names is None:
+            kept = self._inodes.listings.find(directory.number)
+            if kept is None or len(kept) > _MOST_NAMES:
+                return False
+            directory.names = {row.name for row in kept}
+        return name not in directory.names
 
     def _seconds_since(self, mark: Mark) -> float:
         if mark.told == _UNTOLD or not self._is_told:
@@ -185,5 +203,6 @@ def _place_of(inode: Inode) -> Iterator[tuple[int, str]]:
 
 
 def _take_absent(inode: Inode) -> Iterator[tuple[int, str]]:
-    names, inode.absent = inode.absent, None
+    """Forget which names things in a directory have; gives those of which the kernel was told that nothing has them."""
+    names, inode.absent, inode.names = inode.absent, None, None
     return ((inode.number, name) for name in names or ())

@@ -19,12 +19,13 @@ class Inode:
     Times are on the monotonic clock. `confirmed` is when the reading of the node began, `changed` when this mount last
     changed attributes that are in it, `renamed` when a name in this directory was last taken away here. The node is
     believed, here and by the kernel, until `believed_until`. `absent` are the names in this directory of which the
-    kernel was told that nothing has them. `cached` is the token of the bytes in the page cache.
+    kernel was told that nothing has them, and `names`, when that is known, all that things in it have or have had.
+    `cached` is the token of the bytes in the page cache.
     """
 
     __slots__ = (
-        "absent", "believed_until", "cached", "changed", "confirmed", "lookups", "name", "node", "number", "parent",
-        "renamed",
+        "absent", "believed_until", "cached", "changed", "confirmed", "lookups", "name", "names", "node", "number",
+        "parent", "renamed",
     )  # fmt: skip
 
     def __init__(self, number: int, node: Node, parent: int, name: str) -> None:
@@ -35,6 +36,7 @@ class Inode:
         self.lookups = 0
         self.confirmed = self.changed = self.renamed = self.believed_until = 0.0
         self.absent: set[str] | None = None
+        self.names: set[str] | None = None
         self.cached: object = None
 
     @property
@@ -150,6 +152,12 @@ class Inodes:
         if lost_name:
             inode.renamed = inode.changed
         self.drop_listings(inode)
+
+    def note_name(self, number: int, name: str) -> None:
+        """Note that something in a directory has a name, or has had it."""
+        directory = self._known.get(number)
+        if directory is not None and directory.names is not None:
+            directory.names.add(name)
 
     def drop_listings(self, inode: Inode) -> None:
         """Drop the listings that tell of an inode."""

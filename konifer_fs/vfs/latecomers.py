@@ -1,6 +1,7 @@
 """Where drafts go that are stored later than they were closed: their names may be others' by then."""
 
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from konifer_fs.domain.node import Directory, Entry, Symlink
@@ -10,9 +11,13 @@ from konifer_fs.vfs.names import conflict_name
 
 
 class Latecomers:
-    """Looks for rivals of drafts, and finds them other names. The caller holds the draft's lock."""
+    """Looks for rivals of drafts, and finds them other names. The caller holds the draft's lock.
+
+    `on_made` is called, from any thread, when directories were made that nobody asked for.
+    """
 
     def __init__(self, metadata: MetadataStore, drafts: Drafts) -> None:
+        self.on_made: Callable[[], None] = _do_nothing
         self._metadata = metadata
         self._drafts = drafts
 
@@ -21,6 +26,7 @@ class Latecomers:
         found = self._metadata.refresh(draft.directory)
         if not isinstance(found, Directory):
             found = self._metadata.make_directories(draft.directory.path)
+            self.on_made()
         self._drafts.readdress(draft, found, draft.name or "", draft.id)
         return self._metadata.find_child(found, draft.name or "")
 
@@ -43,3 +49,7 @@ class Latecomers:
             if not (self._drafts.find(directory, beside) or self._metadata.find_child(directory, beside)):
                 return beside
             now += timedelta(seconds=1)
+
+
+def _do_nothing() -> None:
+    pass

@@ -80,7 +80,10 @@ def test_it_stays_as_it_was_while_the_store_does_not_answer(spool: Spool, metada
 def test_it_goes_with_its_directory_when_that_is_made_again(spool: Spool, metadata: Metadata) -> None:
     drafts = Drafts()
     draft = added(drafts, spool, HERE, 5)
-    assert Latecomers(cast("MetadataStore", metadata), drafts).find_stored(draft) is None
+    latecomers, told = Latecomers(cast("MetadataStore", metadata), drafts), []
+    latecomers.on_made = lambda: told.append("made")
+    assert latecomers.find_stored(draft) is None
+    assert told == ["made"]
     assert (draft.directory, drafts.find(AGAIN, "a.jpg"), drafts.find(HERE, "a.jpg")) == (AGAIN, draft, None)
 
 
