@@ -5,17 +5,17 @@ whole protocol in one statement. The locks are statements of their own, because 
 waited for: as one statement alone, eight writers of the same names left 26 ghosts among 31 entries.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from psycopg import Connection, Error, Rollback
+from psycopg import Connection, Rollback
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from konifer_fs.adapters.postgres import editing, naming, places, reading, sql_assets
+from konifer_fs.adapters.postgres.pipelining import one_trip
 from konifer_fs.adapters.postgres.places import Place, ownership_parameters
 from konifer_fs.domain.asset import AnnotationEdit, Annotations
 from konifer_fs.domain.dialect import Dialect
@@ -92,26 +92,12 @@ def _record_plainly(connection: Connection, directory: int, new: NewEntry, diale
     """Record in the directory of that id, in one round trip; gives None when it is gone."""
     now = datetime.now(UTC)
     parameters = _parameters(new, directory, now, dialect)
-    with _one_trip(connection):
+    with one_trip(connection):
         locked = connection.execute(sql_assets.LOCK_DIRECTORY, parameters)
         connection.execute(sql_assets.LOCK_NAMED, parameters)
         recorded = connection.execute(sql_assets.COMMIT_DRAFT, parameters)
     found = locked.fetchone()
     return _entry(new, AssetPath.from_ltree(found[0]), recorded.fetchone(), now) if found else None
-
-
-@contextmanager
-def _one_trip(connection: Connection) -> Iterator[None]:
-    """Send a transaction as one pipeline; psycopg's own `transaction()` would wait at its begin and at its end."""
-    try:
-        with connection.pipeline():
-            connection.execute("BEGIN")
-            yield
-            connection.execute("COMMIT")
-    except Error:
-        if not connection.closed:
-            connection.rollback()
-        raise
 
 
 def _record_fully(connection: Connection, directory: int, new: NewEntry, dialect: Dialect) -> Entry | None:

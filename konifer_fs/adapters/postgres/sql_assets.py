@@ -99,24 +99,38 @@ RETURNING id
 
 LOCK_ASSETS: Final = "SELECT id FROM asset_tree WHERE id = ANY(%(assets)s::uuid[]) ORDER BY id FOR UPDATE"
 
-LOCK_ENTRY: Final = """
-SELECT a.id
+_IN_PLACE: Final = """
   FROM asset_tree a
   JOIN konifer_fs.node d ON d.id = %(dir)s AND d.path = a.path
   LEFT JOIN konifer_fs.node n ON n.asset_id = a.id
  WHERE a.id = %(asset)s AND (%(name)s::text IS NULL OR n.parent = d.id AND n.name = %(name)s)
-   FOR UPDATE OF a
 """
 
-DROP_ASSETS: Final = f"""
+LOCK_ENTRY: Final = f"SELECT a.id {_IN_PLACE} FOR UPDATE OF a"
+
+
+def _drop_assets(doomed: str, more: str = "") -> str:
+    return f"""
 WITH
- doomed AS (SELECT unnest(%(assets)s::uuid[]) AS id),
+ doomed AS ({doomed}),
  dropped AS (
   DELETE FROM asset_variant v USING doomed WHERE v.asset_id = doomed.id
   RETURNING object_store_bucket, object_store_key),
- {_TELL}
-DELETE FROM asset_tree a USING doomed WHERE a.id = doomed.id
+ {_TELL}{more}
+DELETE FROM asset_tree a USING doomed WHERE a.id = doomed.id RETURNING a.id
 """
+
+
+DROP_ASSETS: Final = _drop_assets("SELECT unnest(%(assets)s::uuid[]) AS id")
+
+# What `LOCK_ENTRY` has locked, if it is still there.
+DROP_ENTRY: Final = _drop_assets(
+    f"SELECT a.id {_IN_PLACE}",
+    """,
+ touched AS (
+  UPDATE konifer_fs.node SET mtime = %(now)s::bigint, ctime = %(now)s::bigint
+   WHERE id = %(dir)s AND EXISTS (SELECT FROM doomed))""",
+)
 
 LOCK_OVERDUE: Final = """
 SELECT id FROM asset_tree a
