@@ -23,8 +23,6 @@ TOLD_SECONDS: Final = 3600.0
 SILENCE_SECONDS: Final = 3.0
 # A directory in which more names were asked for in vain has the rest asked for again.
 _MOST_ABSENT: Final = 1000
-# Of larger directories not all names are remembered when something in them changes.
-_MOST_NAMES: Final = 10_000
 _UNTOLD: Final = -1
 
 
@@ -86,15 +84,8 @@ class Coherence:
             directory.names = set()
 
     def is_absent(self, directory: Inode, name: str) -> bool:
-        """Whether it is known without asking that nothing in a directory has a name: it was made here, or listed."""
-        if not is_listed(name):
-            return False
-        if directory.names is None:
-            kept = self._inodes.listings.find(directory.number)
-            if kept is None or len(kept) > _MOST_NAMES:
-                return False
-            directory.names = {row.name for row in kept}
-        return name not in directory.names
+        """Whether nothing in a directory has a name, as is known without asking while all names in it are of ours."""
+        return directory.names is not None and name not in directory.names and is_listed(name)
 
     def _seconds_since(self, mark: Mark) -> float:
         if mark.told == _UNTOLD or not self._is_told:

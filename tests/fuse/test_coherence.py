@@ -12,8 +12,6 @@ from konifer_fs.fuse.coherence import TOLD_SECONDS, UNTOLD_SECONDS, Coherence, M
 from konifer_fs.fuse.inodes import Inode, Inodes
 from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches
 from konifer_fs.fuse.listings import KeptListing
-from konifer_fs.vfs.listing import Row
-from konifer_fs.vfs.nodes import Defaults
 
 ROOT = Directory(id=ROOT_ID, path=AssetPath(), made=True)
 
@@ -114,18 +112,6 @@ def test_a_directory_that_may_have_changed_while_it_was_made_is_not_known_to_be_
     mount.coherence.hear([NodeChanged(id=9, parent=3, name="new")])
     mount.coherence.note_empty(mount.b, mark)
     assert not mount.coherence.is_absent(mount.b, "new")
-
-
-def test_names_that_were_listed_are_known_after_a_change_of_ours(mount: Mount) -> None:
-    node = Symlink(id=4, path=AssetPath(("a",)), name="l", target="b")
-    stat = Defaults(uid=0, gid=0, umask=0o22).stat_symlink(node)
-    mount.inodes.listings.keep(2, KeptListing([Row("l", node, stat, 1)], 0.0))
-    assert not mount.coherence.is_absent(mount.a, "l")
-    mount.inodes.drop_listings(mount.a)
-    assert mount.coherence.is_absent(mount.a, "new")
-    assert not mount.coherence.is_absent(mount.b, "new")
-    mount.coherence.doubt_all()
-    assert not mount.coherence.is_absent(mount.a, "new")
 
 
 def test_so_many_absent_names_are_remembered_and_no_more(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
