@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -11,6 +12,8 @@ from konifer_fs.domain.path import AssetPath
 from konifer_fs.fuse.listings import Listings
 from konifer_fs.vfs.drafts import Renamed, rebased
 from konifer_fs.vfs.nodes import Node
+
+_MOST_NAMES: Final = 10_000
 
 
 class Inode:
@@ -142,22 +145,30 @@ class Inodes:
             self._known[inode.number] = self._known.pop(inode.number)
         return oldest
 
-    def note_change(self, number: int, *, lost_name: bool = False) -> None:
+    def note_change(self, number: int, *, lost_name: bool = False, touched_ns: int | None = None) -> None:
         """Note that this mount changed attributes: of a directory also by making a name in it, or taking one away.
+
+        When that gave it the times `touched_ns`, and nothing else, it need not be read again.
 
         Raises MovedOn for an inode that the kernel should not know.
         """
         inode = self[number]
-        inode.changed = time.monotonic()
+        was_outdated, inode.changed = inode.is_outdated, time.monotonic()
+        node = inode.node
+        if touched_ns is not None and not was_outdated and isinstance(node, Directory) and node.made:
+            ownership = replace(node.ownership, mtime_ns=touched_ns, ctime_ns=touched_ns)
+            self._take(inode, replace(node, ownership=ownership), inode.changed)
         if lost_name:
             inode.renamed = inode.changed
         self.drop_listings(inode)
 
     def note_name(self, number: int, name: str) -> None:
-        """Note that something in a directory has a name, or has had it."""
+        """Note that something in a directory has a name, or has had it; so many are remembered, and no more."""
         directory = self._known.get(number)
         if directory is not None and directory.names is not None:
             directory.names.add(name)
+            if len(directory.names) > _MOST_NAMES:
+                directory.names = None
 
     def drop_listings(self, inode: Inode) -> None:
         """Drop the listings that tell of an inode."""

@@ -111,7 +111,7 @@ class Operations(pyfuse3.Operations):
         ownership = _owned(ctx, mode & 0o7777, parent, inherit_mode=True)
         text, mark = to_text(name), self._coherence.mark()
         node = await self._offload.ask(self._fs.edits.make_directory, parent, text, ownership)
-        self._inodes.note_change(parent_inode)
+        self._inodes.note_change(parent_inode, touched_ns=node.ownership.ctime_ns)
         made = self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text, mark)
         self._coherence.note_empty(self._inodes[made.st_ino], mark)
         return made
@@ -125,7 +125,8 @@ class Operations(pyfuse3.Operations):
         ownership = _owned(ctx, 0o777, parent) if isinstance(parent, Directory) else Ownership()
         text, mark = to_text(name), self._coherence.mark()
         node = await self._offload.ask(self._fs.edits.make_symlink, parent, text, to_text(target), ownership)
-        self._inodes.note_change(parent_inode)
+        touched_ns = node.ownership.ctime_ns if isinstance(node, Symlink) else None
+        self._inodes.note_change(parent_inode, touched_ns=touched_ns)
         return self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text, mark)
 
     @replies
@@ -147,15 +148,17 @@ class Operations(pyfuse3.Operations):
     async def unlink(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> None:
         """Remove a file or symbolic link."""
         parent = await self._session.any_directory(parent_inode)
-        await self._offload.ask(self._fs.edits.remove, parent, to_text(name))
-        self._inodes.note_change(parent_inode, lost_name=True)
+        now_ns = time.time_ns()
+        await self._offload.ask(self._fs.edits.remove, parent, to_text(name), now_ns)
+        self._inodes.note_change(parent_inode, lost_name=True, touched_ns=now_ns)
 
     @replies
     async def rmdir(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> None:
         """Remove an empty directory."""
         parent = await self._session.directory(parent_inode)
-        await self._offload.ask(self._fs.edits.remove_directory, parent, to_text(name))
-        self._inodes.note_change(parent_inode, lost_name=True)
+        now_ns = time.time_ns()
+        await self._offload.ask(self._fs.edits.remove_directory, parent, to_text(name), now_ns)
+        self._inodes.note_change(parent_inode, lost_name=True, touched_ns=now_ns)
 
     @replies
     async def rename(
@@ -171,10 +174,10 @@ class Operations(pyfuse3.Operations):
         if flags not in _ON_CLASH:
             raise MoveUnsupported(f"flags {flags}")
         source, target = [await self._session.any_directory(number) for number in (parent_inode_old, parent_inode_new)]
-        names = to_text(name_old), to_text(name_new)
+        names, now_ns = (to_text(name_old), to_text(name_new)), time.time_ns()
         if isinstance(source, Directory) and isinstance(target, Directory):
             places = Place(directory=source, name=names[0]), Place(directory=target, name=names[1])
-            moved = await self._offload.ask(self._fs.moves.move, *places, _ON_CLASH[flags])
+            moved = await self._offload.ask(self._fs.moves.move, *places, _ON_CLASH[flags], now_ns)
             self._coherence.note_moved(((parent_inode_old, names[0]), (parent_inode_new, names[1])), moved)
         elif _ON_CLASH[flags] is OnClash.EXCHANGE:
             raise ReadOnly("a link here changes places with none")
@@ -182,7 +185,7 @@ class Operations(pyfuse3.Operations):
             await self._offload.ask(self._fs.edits.move_link, source, names[0], target, names[1])
         self._inodes.note_name(parent_inode_new, names[1])
         for parent in (parent_inode_old, parent_inode_new):
-            self._inodes.note_change(parent, lost_name=True)
+            self._inodes.note_change(parent, lost_name=True, touched_ns=now_ns)
 
     # Attributes.
     @replies

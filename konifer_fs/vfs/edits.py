@@ -46,8 +46,10 @@ class Edits:
         """Move a link from where links to entries are selected to another such place; raises as `make_symlink`."""
         _describing(source).move(name, _describing(target), new_name)
 
-    def remove(self, parent: AnyDirectory, name: str) -> None:
+    def remove(self, parent: AnyDirectory, name: str, now_ns: int) -> None:
         """Remove a file or symlink, which open handles go on using; a variant is removed from both stores.
+
+        The directory has the times `now_ns` then.
 
         Raises:
             NoSuchName, IsADirectory, ReadOnly; NameReserved for what every entry's variants are shown with
@@ -59,21 +61,21 @@ class Edits:
         if isinstance(node, Directory):
             raise IsADirectory(name)
         if isinstance(node, Symlink):
-            self._metadata.remove_symlink(parent, node, time.time_ns())
+            self._metadata.remove_symlink(parent, node, now_ns)
         elif isinstance(node, Entry):
-            self._metadata.remove_entry(parent, node, time.time_ns())
+            self._metadata.remove_entry(parent, node, now_ns)
             if begun_meanwhile := self._drafts.find_by_id(node.id):
                 with begun_meanwhile.lock:
                     self.unlink_draft(begun_meanwhile)
         else:
             with node.lock:
                 if node.base is not None:
-                    self._remove_base(parent, node.base)
+                    self._remove_base(parent, node.base, now_ns)
                 self.unlink_draft(node)
 
-    def _remove_base(self, parent: Directory, base: Entry) -> None:
+    def _remove_base(self, parent: Directory, base: Entry, now_ns: int) -> None:
         try:
-            self._metadata.remove_entry(parent, base, time.time_ns())
+            self._metadata.remove_entry(parent, base, now_ns)
         except MovedOn:
             return  # Somebody removed the entry under the draft: it is gone, as asked for.
 
@@ -89,8 +91,8 @@ class Edits:
         self._drafts.rename(draft, draft.directory, None)
         self._files.settle(draft)
 
-    def remove_directory(self, parent: Directory, name: str) -> None:
-        """Remove an empty directory.
+    def remove_directory(self, parent: Directory, name: str, now_ns: int) -> None:
+        """Remove an empty directory; the one above has the times `now_ns` then.
 
         Raises:
             NoSuchName, NotADirectory, DirectoryNotEmpty (also when it holds drafts or local files of this mount)
@@ -100,7 +102,7 @@ class Edits:
             raise NotADirectory(name)
         if self._drafts.list_in(node):
             raise DirectoryNotEmpty(name)
-        self._metadata.remove_directory(node, time.time_ns())
+        self._metadata.remove_directory(node, now_ns)
 
     def set_ownership(self, node: Node, change: Ownership) -> Node:
         """Set mode, owner and times where `change` has them; ctime is now. A change of owner clears set-id bits."""

@@ -6,7 +6,6 @@ ordinary name have to be whole images, too.
 """
 
 import logging
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -48,6 +47,7 @@ class _Move:
     source: Place
     target: Place
     on_clash: OnClash
+    now_ns: int
     moving: RealNode
     there: RealNode | None
 
@@ -83,8 +83,8 @@ class Moves:
         self._commits = commits
         self._spool = spool
 
-    def move(self, source: Place, target: Place, on_clash: OnClash) -> Sequence[Renamed]:
-        """Rename; gives which directories have other paths now.
+    def move(self, source: Place, target: Place, on_clash: OnClash, now_ns: int) -> Sequence[Renamed]:
+        """Rename; gives which directories have other paths now. Both directories have the times `now_ns` then.
 
         Raises:
             NoSuchName, NameTaken, NameReserved, NameTooLong, NameNotText, IsADirectory, NotADirectory,
@@ -95,7 +95,7 @@ class Moves:
         if there is not None:
             there = changeable(there)
         check_name(target.name)
-        move = _Move(source=source, target=target, on_clash=on_clash, moving=moving, there=there)
+        move = _Move(source=source, target=target, on_clash=on_clash, now_ns=now_ns, moving=moving, there=there)
         if move.moving is move.there:
             return ()
         self._refuse(move)
@@ -188,7 +188,7 @@ class Moves:
         if move.exchanges:
             return self._move_back(move, there)
         if isinstance(there, Symlink):
-            self._metadata.remove_symlink(move.target.directory, there, time.time_ns())
+            self._metadata.remove_symlink(move.target.directory, there, move.now_ns)
         elif isinstance(there, Entry) and isinstance(draft, Draft):
             draft.base = there
         return ()
@@ -196,9 +196,7 @@ class Moves:
     def _move_in_store(self, move: _Move, stored: Directory | Entry | Symlink) -> Sequence[Renamed]:
         source, target, there = move.source, move.target, move.stored_there
         on_clash = OnClash.REFUSE if move.exchanges and there is None else move.on_clash
-        moved = self._metadata.move(
-            source.directory, source.name, target.directory, target.name, on_clash, time.time_ns()
-        )
+        moved = self._metadata.move(source.directory, source.name, target.directory, target.name, on_clash, move.now_ns)
         if isinstance(move.moving, Draft) and isinstance(moved, Entry):
             move.moving.base = moved
         return [
@@ -210,7 +208,7 @@ class Moves:
         """Move what has the new name to the old one, which only a draft has."""
         source, target = move.source, move.target
         moved = self._metadata.move(
-            target.directory, target.name, source.directory, source.name, OnClash.REFUSE, time.time_ns()
+            target.directory, target.name, source.directory, source.name, OnClash.REFUSE, move.now_ns
         )
         return _renamed(there, moved)
 

@@ -3,6 +3,7 @@
 What the kernel does before it asks a mount is done here by hand: it walks paths, and finds out what is opened.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -122,7 +123,7 @@ class FileSystemAndModel(RuleBasedStateMachine):
             above, name = find_above(self.tree, path)
             del above[name]
 
-        self.both(expected, lambda: self.fs.edits.remove(*self._above(path)))
+        self.both(expected, lambda: self.fs.edits.remove(*self._above(path), time.time_ns()))
 
     @rule(path=PATHS)
     def mkdir(self, path: Path) -> None:
@@ -149,7 +150,7 @@ class FileSystemAndModel(RuleBasedStateMachine):
                 raise DirectoryNotEmpty
             del above[name]
 
-        self.both(expected, lambda: self.fs.edits.remove_directory(*self._above(path)))
+        self.both(expected, lambda: self.fs.edits.remove_directory(*self._above(path), time.time_ns()))
 
     @rule(old=PATHS, new=PATHS, on_clash=st.sampled_from(OnClash))
     def move(self, old: Path, new: Path, on_clash: OnClash) -> None:
@@ -219,7 +220,7 @@ class FileSystemAndModel(RuleBasedStateMachine):
     def _move(self, old: Path, new: Path, on_clash: OnClash) -> None:
         (source, name), (target, new_name) = self._above(old), self._above(new)
         places = Place(directory=source, name=name), Place(directory=target, name=new_name)
-        self.fs.moves.move(*places, on_clash)
+        self.fs.moves.move(*places, on_clash, time.time_ns())
 
     def _look(self, directory: Directory) -> Tree:
         found: Tree = {}

@@ -168,6 +168,28 @@ def test_a_directory_moves_its_mtime_with_its_names(place: Path) -> None:
 
 
 @pytest.mark.semantics("A directory's mtime moves when a name in it comes or goes")
+def test_the_times_that_a_directory_gets_are_the_same_on_every_mount(mounted: MountFactory) -> None:
+    here, there = mounted(), mounted()
+    directory, other = here.path / "directory", here.path / "other"
+    directory.mkdir()
+    other.mkdir()
+    changes: list[Callable[[], object]] = [
+        (directory / "made").mkdir,
+        lambda: (directory / "link").symlink_to("made"),
+        lambda: (directory / "link").rename(other / "link"),
+        lambda: (other / "link").rename(directory / "moved"),
+        (directory / "moved").unlink,
+        (directory / "made").rmdir,
+    ]
+    for change in changes:
+        before = directory.stat().st_mtime_ns
+        change()
+        shown = directory.stat()
+        assert shown.st_mtime_ns == shown.st_ctime_ns > before
+        wait_until(lambda: (there.path / "directory").stat().st_mtime_ns == shown.st_mtime_ns, 5)  # noqa: B023
+
+
+@pytest.mark.semantics("A directory's mtime moves when a name in it comes or goes")
 def test_a_directorys_mtime_stays_when_a_file_in_it_changes(place: Path) -> None:
     (place / "file").write_bytes(PICTURE)
     os.utime(place, ns=(0, 1_000_000_000))
