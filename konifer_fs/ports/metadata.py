@@ -147,6 +147,10 @@ class MetadataStore(Protocol):
         """Make a symbolic link. Raises NameTaken, MovedOn."""
         ...
 
+    def remove_named(self, parent: Directory, name: str, now_ns: int) -> int | None:
+        """Delete as `remove_entry` what has a name of its own, and give its node's id; None where nothing has."""
+        ...
+
     def remove_entry(self, parent: Directory, entry: Entry, now_ns: int) -> None:
         """Delete an asset by Konifer's protocol: variants, one outbox row an object, the asset; and its node."""
         ...

@@ -57,6 +57,11 @@ class Edits:
         if isinstance(parent, VirtualDirectory):
             parent.names.remove(name)
             return
+        if not self._drafts.find(parent, name):
+            removed = self._metadata.remove_named(parent, name, now_ns)
+            if removed is not None:
+                self._unlink_begun(removed)
+                return
         node = changeable(self._tree.lookup(parent, name))
         if isinstance(node, Directory):
             raise IsADirectory(name)
@@ -64,14 +69,18 @@ class Edits:
             self._metadata.remove_symlink(parent, node, now_ns)
         elif isinstance(node, Entry):
             self._metadata.remove_entry(parent, node, now_ns)
-            if begun_meanwhile := self._drafts.find_by_id(node.id):
-                with begun_meanwhile.lock:
-                    self.unlink_draft(begun_meanwhile)
+            self._unlink_begun(node.id)
         else:
             with node.lock:
                 if node.base is not None:
                     self._remove_base(parent, node.base, now_ns)
                 self.unlink_draft(node)
+
+    def _unlink_begun(self, node_id: int) -> None:
+        """Take the name of a draft of what was removed, that was begun meanwhile."""
+        if draft := self._drafts.find_by_id(node_id):
+            with draft.lock:
+                self.unlink_draft(draft)
 
     def _remove_base(self, parent: Directory, base: Entry, now_ns: int) -> None:
         try:

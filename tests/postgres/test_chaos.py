@@ -85,8 +85,10 @@ class Writer:
         self.store.move(self.directory(), self.name(), self.directory(), self.name(), on_clash, time.time_ns())
 
     def unlink(self) -> None:
-        directory = self.directory()
-        match self.store.find_child(directory, self.name()):
+        directory, name = self.directory(), self.name()
+        if self.random.random() < 0.5 and self.store.remove_named(directory, name, time.time_ns()) is not None:
+            return
+        match self.store.find_child(directory, name):
             case Entry() as entry:
                 self.store.remove_entry(directory, entry, time.time_ns())
             case Symlink() as symlink:

@@ -1,6 +1,7 @@
 """Removing entries, symbolic links and directories: what goes, what stays, and what is refused."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from konifer_fs.adapters.postgres import moving, naming, reading, recording, rem
 from konifer_fs.adapters.postgres.connecting import configure
 from konifer_fs.domain.asset import AnnotationEdit
 from konifer_fs.domain.errors import DirectoryNotEmpty, MovedOn, ReadOnly
-from konifer_fs.domain.node import Directory, Entry
+from konifer_fs.domain.node import Directory, Entry, Symlink
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.ports import OnClash
 from tests.postgres import ledger, trees
@@ -20,12 +21,19 @@ from tests.postgres.drafts import OWNERSHIP, entry_at, make, new_entry, node_id
 TIMES = "SELECT mtime, ctime FROM konifer_fs.node WHERE id = %s"
 
 
-def test_an_entry_goes_with_its_variants_and_tells_of_each_object(connection: Connection) -> None:
+def remove_by_name(connection: Connection, directory: Directory, entry: Entry, now_ns: int) -> None:
+    assert removing.remove_named(connection, directory, entry.name or "", now_ns) == entry.id
+
+
+@pytest.mark.parametrize("remove", [removing.remove_entry, remove_by_name])
+def test_an_entry_goes_with_its_variants_and_tells_of_each_object(
+    connection: Connection, remove: Callable[[Connection, Directory, Entry, int], None]
+) -> None:
     directory = make(connection, "/a")
     edit = AnnotationEdit(labels={"k": "v"}, tags=("t",), private={"user.x": b""})
     entry = recording.record(connection, new_entry(directory, "x.jpg", node_id(connection), edit=edit))
     variant = trees.add_variant(connection, entry.asset_id, {"width": 1, "height": 1, "format": "png"}, bucket="other")
-    removing.remove_entry(connection, directory, entry, 99)
+    remove(connection, directory, entry, 99)
     assert entry.original
     assert ledger.told(connection) == {variant, entry.original.key}
     assert ledger.is_told(connection, entry.original)
@@ -63,6 +71,22 @@ def test_an_entry_that_moved_on_is_not_removed(connection: Connection) -> None:
                 removing.remove_entry(connection, place, gone, 99)
     assert ledger.one(connection, "SELECT count(*) FROM asset_tree") == 2
     assert ledger.row(connection, TIMES, directory.id) == (1, 1)
+
+
+def test_only_an_entry_with_a_name_of_its_own_is_removed_by_it(connection: Connection) -> None:
+    directory, other = make(connection, "/a"), make(connection, "/b")
+    trees.add_asset(connection, "root.a")
+    stored = entry_at(connection, directory, "0.jpeg")
+    naming.make_symlink(connection, directory, "link", "x", replace(OWNERSHIP, ctime_ns=5))
+    recording.record(connection, new_entry(directory, "moved.jpg", node_id(connection)))
+    connection.execute("UPDATE asset_tree SET path = 'root.b' WHERE id <> %s", [stored.asset_id])
+    before = ledger.row(connection, TIMES, directory.id)
+    for place in (directory, other, replace(directory, id=12345), replace(directory, made=False)):
+        for name in ("0.jpeg", "link", "moved.jpg", "none"):
+            assert removing.remove_named(connection, place, name, 99) is None
+    assert ledger.one(connection, "SELECT count(*) FROM asset_tree") == 2
+    assert isinstance(reading.find_child(connection, directory, "link"), Symlink)
+    assert ledger.row(connection, TIMES, directory.id) == before
 
 
 def test_an_entry_is_removed_once(connection: Connection) -> None:

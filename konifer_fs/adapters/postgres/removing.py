@@ -5,7 +5,7 @@ Part of the store's changing half.
 
 from psycopg import Connection
 
-from konifer_fs.adapters.postgres import places, reading, sql_assets, sql_names
+from konifer_fs.adapters.postgres import naming, places, reading, sql_assets, sql_names
 from konifer_fs.adapters.postgres.pipelining import one_trip
 from konifer_fs.adapters.postgres.places import Place
 from konifer_fs.domain.errors import DirectoryNotEmpty, MovedOn, ReadOnly
@@ -13,27 +13,24 @@ from konifer_fs.domain.node import Directory, Entry, Symlink
 from konifer_fs.domain.path import AssetPath
 
 
+def remove_named(connection: Connection, parent: Directory, name: str, now_ns: int) -> int | None:
+    """Delete the entry that has a name of its own, in one round trip; gives its node's id, None for no such entry."""
+    if not parent.made or naming.may_be_default(name):
+        return None
+    wanted = {"ids": [parent.id], "dir": parent.id, "name": name, "now": now_ns}
+    with one_trip(connection):
+        connection.execute(sql_names.LOCK_DIRECTORIES, wanted)
+        connection.execute(sql_assets.LOCK_NAMED, wanted)
+        dropped = connection.execute(sql_assets.DROP_NAMED, wanted)
+    found = dropped.fetchone()
+    return None if found is None else int(found[0])
+
+
 def remove_entry(connection: Connection, parent: Directory, entry: Entry, now_ns: int) -> None:
     """Delete an asset with its variants, one outbox row an object, and its row; raises MovedOn.
 
     The directory stays, though it may have been there only because of this entry.
     """
-    remove = _remove_named if parent.made and entry.name is not None else _remove_shown
-    remove(connection, parent, entry, now_ns)
-
-
-def _remove_named(connection: Connection, parent: Directory, entry: Entry, now_ns: int) -> None:
-    """Delete an entry that has a name of its own, in one round trip."""
-    wanted = {"ids": [parent.id], "dir": parent.id, "asset": entry.asset_id, "name": entry.name, "now": now_ns}
-    with one_trip(connection):
-        connection.execute(sql_names.LOCK_DIRECTORIES, wanted)
-        connection.execute(sql_assets.LOCK_ENTRY, wanted)
-        dropped = connection.execute(sql_assets.DROP_ENTRY, wanted)
-    if dropped.fetchone() is None:
-        raise MovedOn(entry.name or entry.default_name)
-
-
-def _remove_shown(connection: Connection, parent: Directory, entry: Entry, now_ns: int) -> None:
     with connection.transaction():
         place = places.lock(connection, parent, now_ns)
         wanted = {"dir": place.id, "asset": entry.asset_id, "name": entry.name}

@@ -99,14 +99,14 @@ RETURNING id
 
 LOCK_ASSETS: Final = "SELECT id FROM asset_tree WHERE id = ANY(%(assets)s::uuid[]) ORDER BY id FOR UPDATE"
 
-_IN_PLACE: Final = """
+LOCK_ENTRY: Final = """
+SELECT a.id
   FROM asset_tree a
   JOIN konifer_fs.node d ON d.id = %(dir)s AND d.path = a.path
   LEFT JOIN konifer_fs.node n ON n.asset_id = a.id
  WHERE a.id = %(asset)s AND (%(name)s::text IS NULL OR n.parent = d.id AND n.name = %(name)s)
+   FOR UPDATE OF a
 """
-
-LOCK_ENTRY: Final = f"SELECT a.id {_IN_PLACE} FOR UPDATE OF a"
 
 
 def _drop_assets(doomed: str, more: str = "") -> str:
@@ -117,15 +117,18 @@ WITH
   DELETE FROM asset_variant v USING doomed WHERE v.asset_id = doomed.id
   RETURNING object_store_bucket, object_store_key),
  {_TELL}{more}
-DELETE FROM asset_tree a USING doomed WHERE a.id = doomed.id RETURNING a.id
+DELETE FROM asset_tree a USING doomed WHERE a.id = doomed.id RETURNING doomed.node
 """
 
 
-DROP_ASSETS: Final = _drop_assets("SELECT unnest(%(assets)s::uuid[]) AS id")
+DROP_ASSETS: Final = _drop_assets("SELECT unnest(%(assets)s::uuid[]) AS id, NULL AS node")
 
-# What `LOCK_ENTRY` has locked, if it is still there.
-DROP_ENTRY: Final = _drop_assets(
-    f"SELECT a.id {_IN_PLACE}",
+# What `LOCK_NAMED` has locked, if there is anything.
+DROP_NAMED: Final = _drop_assets(
+    """
+  SELECT a.id, n.id AS node
+    FROM konifer_fs.node n JOIN asset_tree a ON a.id = n.asset_id JOIN konifer_fs.node d ON d.path = a.path
+   WHERE n.parent = %(dir)s AND n.name = %(name)s AND d.id = %(dir)s""",
     """,
  touched AS (
   UPDATE konifer_fs.node SET mtime = %(now)s::bigint, ctime = %(now)s::bigint

@@ -237,6 +237,10 @@ class PostgresStore:
         """Make a symbolic link."""
         return self._change(naming.make_symlink, parent, name, target, ownership)
 
+    def remove_named(self, parent: Directory, name: str, now_ns: int) -> int | None:
+        """Delete the entry that has a name of its own by Konifer's protocol, and its node, whose id is given."""
+        return self._change(removing.remove_named, parent, name, now_ns)
+
     def remove_entry(self, parent: Directory, entry: Entry, now_ns: int) -> None:
         """Delete an asset by Konifer's protocol, and its node."""
         self._change(removing.remove_entry, parent, entry, now_ns)
