@@ -93,7 +93,8 @@ def replies(
         except Exception as error:
             number, reason = _explain(operation, error)
             self.observer.failed(operation, number, time.perf_counter() - began)
-            self.observer.explain(operation, number, reason, signature.bind(self, *args, **kwargs).arguments)
+            if self.observer.is_failure(operation, number):
+                self.observer.explain(operation, number, reason, signature.bind(self, *args, **kwargs).arguments)
             raise pyfuse3.FUSEError(number) from error
         self.observer.answered(operation, time.perf_counter() - began)
         return reply

@@ -12,6 +12,7 @@ from pyfuse3 import FileHandleT
 
 from konifer_fs.domain.errors import IsADirectory, MovedOn
 from konifer_fs.domain.node import Directory, Entry, Ownership
+from konifer_fs.fuse.coherence import UNTOLD_SECONDS
 from konifer_fs.fuse.handles import Handles
 from konifer_fs.fuse.inodes import Inode
 from konifer_fs.fuse.reading_ahead import ReadingAhead
@@ -58,6 +59,7 @@ class OpenFiles:
             draft, opened = await self._offload.ask(self._files.create, parent, name, ownership)
         mark = self._session.coherence.mark()
         attributes = self._session.introduce(draft, tree.stat(draft), parent_number, name, mark)
+        attributes.attr_timeout = UNTOLD_SECONDS  # It is changed by the kernel's own requests only, until it is stored.
         inode = self._session.inodes[attributes.st_ino]
         self._session.inodes.drop_listings(inode)
         return self._hand_out(inode, opened), attributes

@@ -41,10 +41,13 @@ class Observer:
         """Note that an operation ended with an errno."""
         self._journal.count(operation, _NAMES_OF_ERRNOS.get(number, str(number)), seconds)
 
+    @staticmethod
+    def is_failure(operation: str, number: int) -> bool:
+        """Whether an errno is worth explaining: many are an answer."""
+        return number not in _ANSWERS and not (number == errno.EOPNOTSUPP and operation in _PROBES)
+
     def explain(self, operation: str, number: int, reason: str, arguments: Mapping[str, Any]) -> None:
-        """Keep what failed and why, unless it was an answer."""
-        if number in _ANSWERS or (number == errno.EOPNOTSUPP and operation in _PROBES):
-            return
+        """Keep what failed and why."""
         failure = Failure(
             time=datetime.now(UTC),
             path=self._place(operation, arguments),
