@@ -58,8 +58,12 @@ class MetadataStore(Protocol):
         """Read the facts of an entry; raises MovedOn when it is gone."""
         ...
 
-    def read_private(self, node: Directory | Symlink) -> Mapping[str, bytes]:
-        """Read the private attributes of a directory."""
+    def read_facts_of(self, entries: Sequence[Entry]) -> Sequence[AssetFacts | None]:
+        """Read the facts of several entries, by one statement; None for one that is gone."""
+        ...
+
+    def read_private_of(self, nodes: Sequence[Directory | Symlink]) -> Sequence[Mapping[str, bytes]]:
+        """Read the private attributes of several directories and symlinks, by one statement."""
         ...
 
     def count_files(self, directory: Directory) -> int:

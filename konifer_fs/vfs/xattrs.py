@@ -251,7 +251,7 @@ class Xattrs:
 
     def _read(self, node: Node) -> Mapping[str, bytes]:
         if isinstance(node, Directory | Symlink):
-            return self._metadata.read_private(node)
+            return self._metadata.read_private_of([node])[0]
         if isinstance(node, VirtualNode):
             return {ROBOTS_BACKUP: b"false"}  # So backups leave out what can be made again.
         return listed(self._annotations(node))

@@ -203,11 +203,26 @@ def test_facts_of_what_is_gone_are_refused(connection: Connection) -> None:
         reading.read_facts(connection, gone)
 
 
+def test_facts_of_several_are_those_of_each(connection: Connection) -> None:
+    for number in range(3):
+        trees.add_asset(connection, "root", alt=f"hill {number}", tags=(f"t{number}",))
+    entries = [entry(connection, "root", f"{number}.jpeg") for number in (2, 0, 1)]
+    connection.execute("DELETE FROM asset_tag WHERE asset_id = %s", [entries[1].asset_id])
+    for table, column in (("asset_variant", "asset_id"), ("asset_tree", "id")):
+        connection.execute(f"DELETE FROM {table} WHERE {column} = %s".encode(), [entries[2].asset_id])
+    facts = reading.read_facts_of(connection, entries)
+    assert facts == [*(reading.read_facts(connection, entry) for entry in entries[:2]), None]
+    said = [its.annotations for its in facts if its is not None]
+    assert [(its.alt, its.tags) for its in said] == [("hill 2", ("t2",)), ("hill 0", ())]
+
+
 def test_a_directory_has_private_attributes(connection: Connection) -> None:
     made = trees.add_directory(connection, "root.a")
     connection.execute("INSERT INTO konifer_fs.attribute VALUES (%s, 'user.DOSATTRIB', %s)", [made, b"\1\0"])
     assert reading.read_private(connection, at(connection, "root.a")) == {"user.DOSATTRIB": b"\1\0"}
     assert reading.read_private(connection, at(connection, "root")) == {}
+    both = [at(connection, path) for path in ("root", "root.a")]
+    assert reading.read_private_of(connection, both) == [{}, {"user.DOSATTRIB": b"\1\0"}]
 
 
 def test_what_chmod_and_touch_set_is_read_back(connection: Connection) -> None:

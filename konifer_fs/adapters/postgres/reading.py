@@ -172,14 +172,24 @@ def find_recorded(connection: Connection, new: NewEntry) -> Entry | None:
 
 def read_facts(connection: Connection, entry: Entry) -> AssetFacts:
     """Read all facts of an entry at once; raises MovedOn when it is gone."""
-    row = connection.execute(sql_read.FACTS, {"asset": entry.asset_id}).fetchone()
-    if row is None:
+    (facts,) = read_facts_of(connection, [entry])
+    if facts is None:
         raise MovedOn(entry.name or entry.default_name)
-    return facts_of(row)
+    return facts
 
 
-def facts_of(row: rows.Row) -> AssetFacts:
-    """Read the facts of an asset."""
+def read_facts_of(connection: Connection, entries: Sequence[Entry]) -> list[AssetFacts | None]:
+    """Read all facts of several entries at once; None for one that is gone."""
+    found = find_facts(connection, [entry.asset_id for entry in entries])
+    return [found.get(entry.asset_id) for entry in entries]
+
+
+def find_facts(connection: Connection, assets: Sequence[UUID]) -> dict[UUID, AssetFacts]:
+    """Read the facts of those assets that are there."""
+    return {row[-1]: _facts_of(row) for row in connection.execute(sql_read.FACTS, {"assets": assets})}
+
+
+def _facts_of(row: rows.Row) -> AssetFacts:
     alt, source_url, created_at, modified_at, attributes, lqip, size, sha256, labels, tags, names, values, _ = row
     annotations = Annotations(
         alt=alt or "",
@@ -200,7 +210,15 @@ def facts_of(row: rows.Row) -> AssetFacts:
 
 def read_private(connection: Connection, node: Directory | Symlink) -> Mapping[str, bytes]:
     """Read the private attributes of a directory or symlink."""
-    return dict(connection.execute(sql_read.PRIVATE, {"id": node.id}).fetchall())
+    return read_private_of(connection, [node])[0]
+
+
+def read_private_of(connection: Connection, nodes: Sequence[Directory | Symlink]) -> list[Mapping[str, bytes]]:
+    """Read the private attributes of several directories and symlinks at once."""
+    found: dict[int, dict[str, bytes]] = {node.id: {} for node in nodes}
+    for number, name, value in connection.execute(sql_read.PRIVATE, {"ids": list(found)}):
+        found[number][name] = value
+    return [found[node.id] for node in nodes]
 
 
 def count_files(connection: Connection, directory: Directory) -> int:

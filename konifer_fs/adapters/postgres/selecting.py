@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from psycopg import Connection
 
-from konifer_fs.adapters.postgres import reading, rows, sql_read, sql_select, variants
+from konifer_fs.adapters.postgres import reading, rows, sql_select, variants
 from konifer_fs.domain.node import Directory, Entry, derived_id
 from konifer_fs.domain.path import AssetPath, candidate_labels
 from konifer_fs.ports import Selected, Selection, StoredAsset
@@ -59,8 +59,7 @@ def stream_assets(connection: Connection, directory: Directory) -> Iterator[Sequ
         cursor.execute(sql_select.ASSETS, {"p": directory.path.ltree})
         while page := cursor.fetchmany(PAGE):
             assets = [asset for asset, _ in page]
-            found = connection.execute(sql_read.FACTS_OF_ALL, {"assets": assets})
-            facts = {row[-1]: reading.facts_of(row) for row in found}
+            facts = reading.find_facts(connection, assets)
             stored = variants.list_variants_of_all(connection, assets)
             yield [StoredAsset(entry_id, facts[asset], stored[asset]) for asset, entry_id in page if asset in facts]
 

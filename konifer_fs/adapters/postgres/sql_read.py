@@ -163,7 +163,7 @@ SELECT {ENTRY_WITH_PATH}
  WHERE a.id = %(asset)s AND a.is_ready
 """
 
-_FACTS: Final = f"""
+FACTS: Final = f"""
 SELECT a.alt, a.source_url, a.created_at, a.modified_at, v.attributes, v.lqip,
        coalesce(n.received_size, n.size), coalesce(n.received_sha256, n.sha256),
        ARRAY(SELECT ARRAY[label_key, label_value] FROM asset_label WHERE asset_id = a.id ORDER BY created_at, id),
@@ -173,12 +173,10 @@ SELECT a.alt, a.source_url, a.created_at, a.modified_at, v.attributes, v.lqip,
   FROM asset_tree a {NODE_OF_ASSET}
   LEFT JOIN LATERAL (
     SELECT attributes, lqip FROM asset_variant WHERE asset_id = a.id AND original_variant LIMIT 1) v ON true
- WHERE a.is_ready AND a.id =
+ WHERE a.is_ready AND a.id = ANY(%(assets)s)
 """
-FACTS: Final = f"{_FACTS} %(asset)s"
-FACTS_OF_ALL: Final = f"{_FACTS} ANY(%(assets)s)"
 
-PRIVATE: Final = "SELECT name, value FROM konifer_fs.attribute WHERE node = %(id)s ORDER BY name"
+PRIVATE: Final = "SELECT node, name, value FROM konifer_fs.attribute WHERE node = ANY(%(ids)s) ORDER BY node, name"
 
 # What lies below a path: one range of assets each, and their sizes only where these are asked for.
 _BELOW: Final = "path >= %(p)s::ltree AND path < konifer_fs.after(%(p)s::ltree)"

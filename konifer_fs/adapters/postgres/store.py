@@ -131,9 +131,13 @@ class PostgresStore:
         """Read the facts of an entry."""
         return self._read(reading.read_facts, entry)
 
-    def read_private(self, node: Directory | Symlink) -> Mapping[str, bytes]:
-        """Read the private attributes of a directory or symlink."""
-        return self._read(reading.read_private, node)
+    def read_facts_of(self, entries: Sequence[Entry]) -> Sequence[AssetFacts | None]:
+        """Read the facts of several entries; None for one that is gone."""
+        return self._read(reading.read_facts_of, entries)
+
+    def read_private_of(self, nodes: Sequence[Directory | Symlink]) -> Sequence[Mapping[str, bytes]]:
+        """Read the private attributes of several directories and symlinks."""
+        return self._read(reading.read_private_of, nodes)
 
     def count_files(self, directory: Directory) -> int:
         """Count the entries below `directory`."""
