@@ -79,10 +79,10 @@ class OpenDirectory:
             rows = await self._session.offload.ask(listing.read, place)
             self._mark = before if listing.read_at < self._asked.at else self._asked
         if was_asked or not rows:
-            self._record(place, rows)
+            self._record(listing, place, rows)
         return rows
 
-    def _record(self, place: int, rows: Sequence[Row]) -> None:
+    def _record(self, listing: AnyListing, place: int, rows: Sequence[Row]) -> None:
         """Add what was read to the listing that is kept once it is whole, unless something changed meanwhile."""
         recording, inodes = self._recording, self._session.inodes
         if recording is None:
@@ -90,9 +90,10 @@ class OpenDirectory:
         in_sequence = place == len(recording.rows)
         if inodes.listings.drops != recording.drops or not in_sequence or place + len(rows) > MOST_ROWS:
             self._recording = None
-        elif rows:
-            recording.rows += rows
-        elif not self._session.fs.tree.has_drafts(recording.directory):
+            return
+        recording.rows += rows
+        rest = listing.at_hand(place + len(rows))
+        if rest is not None and not rest and not self._session.fs.tree.has_drafts(recording.directory):
             inodes.listings.keep(self.inode.number, KeptListing(recording.rows, recording.began))
             self._recording = None
 
