@@ -116,7 +116,7 @@ class Coherence:
         names = [place for inode in known for place in (*_place_of(inode), *_take_absent(inode))]
         for inode in known:
             inode.believed_until = 0.0
-        self._inodes.listings.clear()
+        self._inodes.drop_all_kept()
         self._caches.doubt(Doubts(names=names, attributes=[inode.number for inode in known], all_names=True))
 
     def _doubt(self, changes: Sequence[Change]) -> None:
@@ -129,7 +129,7 @@ class Coherence:
             names.update(dict.fromkeys(self._names_of(change)))
         for inode in doubted.values():
             inode.believed_until = 0.0
-            self._inodes.drop_listings(inode)
+            self._inodes.drop_kept(inode)
         self._caches.doubt(Doubts(names=list(names), attributes=list(doubted)))
 
     def _affected(self, change: Change) -> Iterator[Inode]:
@@ -177,7 +177,7 @@ class Coherence:
         """Have what this mount moved looked up again: the nodes of entries tell of the place where they were."""
         below = [inode for old, _ in renamed for inode in self._below(old)]
         for inode in below:
-            self._inodes.drop_listings(inode)
+            self._inodes.drop_kept(inode)
         self._inodes.rebase(renamed)
         names = [place for inode in below for place in _place_of(inode) if not isinstance(inode.node, Directory)]
         self._caches.doubt(Doubts(names=[*places, *names]))
@@ -190,7 +190,7 @@ def _now() -> float:
 
 def _place_of(inode: Inode) -> Iterator[tuple[int, str]]:
     if inode.name:
-        yield inode.parent, inode.name
+        yield inode.place
 
 
 def _take_absent(inode: Inode) -> Iterator[tuple[int, str]]:

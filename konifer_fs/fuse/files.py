@@ -61,7 +61,7 @@ class OpenFiles:
         attributes = self._session.introduce(draft, tree.stat(draft), parent_number, name, mark)
         attributes.attr_timeout = UNTOLD_SECONDS  # It is changed by the kernel's own requests only, until it is stored.
         inode = self._session.inodes[attributes.st_ino]
-        self._session.inodes.drop_listings(inode)
+        self._session.inodes.drop_kept(inode)
         return self._hand_out(inode, opened), attributes
 
     async def open(self, number: int, flags: int) -> pyfuse3.FileInfo:
@@ -138,6 +138,6 @@ class OpenFiles:
         if not self._files.release_now(file.opened):
             await self._offload.transfer(self._files.release, file.opened)
         if file.opened.draft is not None:
-            self._session.inodes.drop_listings(file.inode)
+            self._session.inodes.drop_kept(file.inode)
         elif file.opened.was_read_whole:
             self._ahead.note_read(file.inode)

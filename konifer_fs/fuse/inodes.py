@@ -9,9 +9,11 @@ from typing import Final
 from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.node import ROOT_ID, Directory
 from konifer_fs.domain.path import AssetPath
+from konifer_fs.fuse.kept_xattrs import KeptXattrs, Place
 from konifer_fs.fuse.listings import Listings
 from konifer_fs.vfs.drafts import Renamed, rebased
 from konifer_fs.vfs.nodes import Node
+from konifer_fs.vfs.virtual.nodes import VirtualNode
 
 _MOST_NAMES: Final = 10_000
 
@@ -43,6 +45,11 @@ class Inode:
         self.cached: object = None
 
     @property
+    def place(self) -> Place:
+        """The number of the directory that it was last found in, and its name there."""
+        return self.parent, self.name
+
+    @property
     def is_outdated(self) -> bool:
         """Whether this mount has changed attributes since the node was read."""
         return self.changed > self.confirmed
@@ -51,7 +58,8 @@ class Inode:
 class Inodes:
     """Inode numbers are node ids, but for the mount's root, which FUSE wants to be 1.
 
-    `listings` are of directories among them; what is in those of an inode and of its parent changes with it.
+    `listings` are of directories among them; what is in those of an inode and of its parent changes with it. `xattrs`
+    are of any.
     """
 
     def __init__(self, root: Directory) -> None:
@@ -59,6 +67,7 @@ class Inodes:
         self._known: dict[int, Inode] = {ROOT_ID: self.root}
         self._by_path: dict[AssetPath, Inode] = {root.path: self.root}
         self.listings: Final = Listings()
+        self.xattrs: Final = KeptXattrs()
 
     def __getitem__(self, number: int) -> Inode:
         """Give a known inode; raises MovedOn for one that the kernel should not know."""
@@ -145,7 +154,7 @@ class Inodes:
             self._known[inode.number] = self._known.pop(inode.number)
         return oldest
 
-    def note_change(self, number: int, *, lost_name: bool = False, touched_ns: int | None = None) -> None:
+    def note_change(self, number: int, *, lost_name: str | None = None, touched_ns: int | None = None) -> None:
         """Note that this mount changed attributes: of a directory also by making a name in it, or taking one away.
 
         When that gave it the times `touched_ns`, and nothing else, it need not be read again.
@@ -158,9 +167,12 @@ class Inodes:
         if touched_ns is not None and not was_outdated and isinstance(node, Directory) and node.made:
             ownership = replace(node.ownership, mtime_ns=touched_ns, ctime_ns=touched_ns)
             self._take(inode, replace(node, ownership=ownership), inode.changed)
-        if lost_name:
+        if lost_name is not None:
             inode.renamed = inode.changed
-        self.drop_listings(inode)
+            self.xattrs.drop((number, lost_name))
+        if isinstance(inode.node, VirtualNode):  # What is a name there may be a tag of any entry.
+            self.xattrs.clear()
+        self.drop_kept(inode)
 
     def note_name(self, number: int, name: str) -> None:
         """Note that something in a directory has a name, or has had it; so many are remembered, and no more."""
@@ -170,9 +182,15 @@ class Inodes:
             if len(directory.names) > _MOST_NAMES:
                 directory.names = None
 
-    def drop_listings(self, inode: Inode) -> None:
-        """Drop the listings that tell of an inode."""
+    def drop_kept(self, inode: Inode) -> None:
+        """Drop what is kept of an inode: its extended attributes, and the listings that tell of it."""
         self.listings.drop(inode.number, inode.parent)
+        self.xattrs.drop(inode.place)
+
+    def drop_all_kept(self) -> None:
+        """Drop what is kept of all inodes."""
+        self.listings.clear()
+        self.xattrs.clear()
 
     def rebase(self, renamed: Sequence[Renamed]) -> None:
         """Note that directories have other paths."""

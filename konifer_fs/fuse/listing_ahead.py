@@ -30,7 +30,7 @@ class ListingAhead:
         self._coherence = coherence
         self._offload = offload
         self._tree = tree
-        self._walks = Walks(inodes.listings, Directory, first=_FIRST, most=_MOST)
+        self._walks = Walks(inodes.listings, (Directory,), first=_FIRST, most=_MOST)
 
     async def note_listed(self, inode: Inode) -> None:
         """Tell that somebody begins to list a directory: it is read, and kept, with the next ones of a walk."""

@@ -33,6 +33,7 @@ from konifer_fs.fuse.inodes import Inode
 from konifer_fs.fuse.observing import Observer
 from konifer_fs.fuse.session import Session
 from konifer_fs.fuse.virtual_files import VirtualFiles
+from konifer_fs.fuse.xattrs_ahead import XattrsAhead
 from konifer_fs.ports import OnClash
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.filesystem import FileSystem
@@ -66,6 +67,7 @@ class Operations(pyfuse3.Operations):
         self.coherence = self._coherence = self._session.coherence
         self._files = OpenFiles(self._session)
         self._virtual_files = VirtualFiles(self._session)
+        self._xattrs = XattrsAhead(self._session)
         self._directories: Handles[OpenDirectory] = Handles()
         self.observer = Observer(self._session, self._opened)
         filesystem.reports.figures.extend(
@@ -147,18 +149,18 @@ class Operations(pyfuse3.Operations):
     @replies
     async def unlink(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> None:
         """Remove a file or symbolic link."""
-        parent = await self._session.any_directory(parent_inode)
+        parent, text = await self._session.any_directory(parent_inode), to_text(name)
         now_ns = time.time_ns()
-        await self._offload.ask(self._fs.edits.remove, parent, to_text(name), now_ns)
-        self._inodes.note_change(parent_inode, lost_name=True, touched_ns=now_ns)
+        await self._offload.ask(self._fs.edits.remove, parent, text, now_ns)
+        self._inodes.note_change(parent_inode, lost_name=text, touched_ns=now_ns)
 
     @replies
     async def rmdir(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> None:
         """Remove an empty directory."""
-        parent = await self._session.directory(parent_inode)
+        parent, text = await self._session.directory(parent_inode), to_text(name)
         now_ns = time.time_ns()
-        await self._offload.ask(self._fs.edits.remove_directory, parent, to_text(name), now_ns)
-        self._inodes.note_change(parent_inode, lost_name=True, touched_ns=now_ns)
+        await self._offload.ask(self._fs.edits.remove_directory, parent, text, now_ns)
+        self._inodes.note_change(parent_inode, lost_name=text, touched_ns=now_ns)
 
     @replies
     async def rename(
@@ -175,17 +177,18 @@ class Operations(pyfuse3.Operations):
             raise MoveUnsupported(f"flags {flags}")
         source, target = [await self._session.any_directory(number) for number in (parent_inode_old, parent_inode_new)]
         names, now_ns = (to_text(name_old), to_text(name_new)), time.time_ns()
+        changed = (parent_inode_old, names[0]), (parent_inode_new, names[1])
         if isinstance(source, Directory) and isinstance(target, Directory):
             places = Place(directory=source, name=names[0]), Place(directory=target, name=names[1])
             moved = await self._offload.ask(self._fs.moves.move, *places, _ON_CLASH[flags], now_ns)
-            self._coherence.note_moved(((parent_inode_old, names[0]), (parent_inode_new, names[1])), moved)
+            self._coherence.note_moved(changed, moved)
         elif _ON_CLASH[flags] is OnClash.EXCHANGE:
             raise ReadOnly("a link here changes places with none")
         else:
             await self._offload.ask(self._fs.edits.move_link, source, names[0], target, names[1])
         self._inodes.note_name(parent_inode_new, names[1])
-        for parent in (parent_inode_old, parent_inode_new):
-            self._inodes.note_change(parent, lost_name=True, touched_ns=now_ns)
+        for parent, name in changed:
+            self._inodes.note_change(parent, lost_name=name, touched_ns=now_ns)
 
     # Attributes.
     @replies
@@ -253,14 +256,12 @@ class Operations(pyfuse3.Operations):
     @replies
     async def getxattr(self, inode: InodeT, name: XAttrNameT, ctx: RequestContext) -> bytes:
         """Give the value of an extended attribute."""
-        text = name_of(name)
-        return await self._session.ask_of(inode, self._fs.xattrs.get, text)
+        return await self._xattrs.get(inode, name_of(name))
 
     @replies
     async def listxattr(self, inode: InodeT, ctx: RequestContext) -> Sequence[XAttrNameT]:
         """Give the names of the extended attributes that are set."""
-        names = await self._session.ask_of(inode, self._fs.xattrs.list)
-        return [XAttrNameT(name.encode()) for name in names]
+        return [XAttrNameT(name.encode()) for name in await self._xattrs.list(inode)]
 
     @replies
     async def setxattr(self, inode: InodeT, name: XAttrNameT, value: bytes, ctx: RequestContext) -> None:

@@ -15,7 +15,7 @@ class ReadingAhead:
 
     def __init__(self, inodes: Inodes, files: Files) -> None:
         self._files = files
-        self._walks = Walks(inodes.listings, Entry, first=1, most=16)
+        self._walks = Walks(inodes.listings, (Entry,), first=1, most=16)
 
     def note_read(self, inode: Inode) -> None:
         """Tell that a file was read from its beginning to its end."""

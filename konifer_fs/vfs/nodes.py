@@ -14,7 +14,8 @@ from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.stat import Stat
 from konifer_fs.vfs.virtual.nodes import VirtualDirectory, VirtualNode
 
-RealNode = Directory | Entry | Symlink | Draft
+StoredNode = Directory | Entry | Symlink
+RealNode = StoredNode | Draft
 Node = RealNode | VirtualNode
 AnyDirectory = Directory | VirtualDirectory
 

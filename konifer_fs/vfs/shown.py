@@ -9,9 +9,7 @@ from konifer_fs.domain.path import AssetPath, candidate_labels, decode_label
 from konifer_fs.ports import MetadataStore
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.names import shown_label, spelling_in_the_way
-from konifer_fs.vfs.nodes import RealNode
-
-StoredNode = Directory | Entry | Symlink
+from konifer_fs.vfs.nodes import RealNode, StoredNode
 
 _SMALL: Final = 1000
 

@@ -5,7 +5,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
 from konifer_fs.domain.asset import MAX_PRIVATE_BYTES, AnnotationEdit, Annotations
@@ -20,7 +21,7 @@ from konifer_fs.domain.node import Directory, Entry, Symlink
 from konifer_fs.ports import AssetFacts, MetadataStore
 from konifer_fs.vfs.commits import Commits
 from konifer_fs.vfs.drafts import Draft, DraftState
-from konifer_fs.vfs.nodes import Node, changeable
+from konifer_fs.vfs.nodes import Node, StoredNode, changeable
 from konifer_fs.vfs.virtual.nodes import VirtualFile, VirtualNode
 
 TAGS: Final = "user.xdg.tags"
@@ -78,6 +79,16 @@ def check_url(text: str) -> None:
 def is_private(name: str) -> bool:
     """Whether an attribute of this name is always private: kept by us and not shown to Konifer."""
     return name.startswith(("user.xdg.origin.", "user.xdg.referrer.")) and name != ORIGIN_URL
+
+
+def is_fact(name: str) -> bool:
+    """Whether an attribute of this name is a fact."""
+    return name.startswith(FACT) and not name.startswith(LABEL)
+
+
+def is_stored(node: Node, name: str = "") -> TypeGuard[StoredNode]:
+    """Whether `StoredXattrs` tell of an attribute: not of a draft's, nor what is counted below a directory."""
+    return isinstance(node, StoredNode) and not (isinstance(node, Directory) and is_fact(name))
 
 
 def label_of(name: str) -> str:
@@ -174,6 +185,19 @@ def entry_fact(name: str, entry: Entry, facts: AssetFacts) -> str | None:
     return None if value is None else str(value)
 
 
+def _value(attributes: Mapping[str, bytes], name: str) -> bytes:
+    shown = name_of_label(name.removeprefix(LABEL)) if name.startswith(LABEL) else name
+    if shown not in attributes:
+        raise NoSuchAttribute(name)
+    return attributes[shown]
+
+
+def _encoded(name: str, value: str | None) -> bytes:
+    if value is None:
+        raise NoSuchAttribute(name)
+    return value.encode()
+
+
 def _text(value: bytes) -> str | None:
     try:
         text = value.decode()
@@ -193,6 +217,23 @@ def name_of(name: bytes) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredXattrs:
+    """What was read of a stored node: the attributes that are listed, and the facts of an entry."""
+
+    listed: Mapping[str, bytes]
+    facts: AssetFacts | None = None
+
+    def get(self, node: StoredNode, name: str) -> bytes:
+        """Give the value of an attribute of the node, one that `is_stored`; raises NoSuchAttribute."""
+        if not is_fact(name):
+            return _value(self.listed, name)
+        value = (
+            entry_fact(name.removeprefix(FACT), node, self.facts) if self.facts and isinstance(node, Entry) else None
+        )
+        return _encoded(name, value)
+
+
 class Xattrs:
     """Reads and changes the extended attributes of nodes. Thread-safe."""
 
@@ -200,21 +241,31 @@ class Xattrs:
         self._metadata = metadata
         self._commits = commits
 
+    def is_at_hand(self, node: Node, name: str = "") -> bool:
+        """Whether the value of an attribute, or without a name the list, asks no store."""
+        return isinstance(node, VirtualNode) or name == MIME_TYPE
+
     def get(self, node: Node, name: str) -> bytes:
         """Give the value of an attribute; raises NoSuchAttribute."""
-        if name.startswith(FACT) and not name.startswith(LABEL):
-            value = self._fact(node, name.removeprefix(FACT))
-        elif name == MIME_TYPE:
-            value = self._mime_type(node)
-        else:
-            return self._value(self._read(node), name)
-        if value is None:
-            raise NoSuchAttribute(name)
-        return value.encode()
+        if name == MIME_TYPE:
+            return _encoded(name, self._mime_type(node))
+        if is_fact(name):
+            return _encoded(name, self._fact(node, name.removeprefix(FACT)))
+        return _value(self._read(node), name)
 
     def list(self, node: Node) -> Sequence[str]:
         """Give the names of the attributes that are set; facts are left out, so that nothing copies them."""
         return sorted(self._read(node))
+
+    def read_each(self, nodes: Sequence[StoredNode]) -> Sequence[StoredXattrs | None]:
+        """Read what is stored of several nodes, all entries by one statement; None for an entry that is gone."""
+        entries = [node for node in nodes if isinstance(node, Entry)]
+        others = [node for node in nodes if not isinstance(node, Entry)]
+        facts = iter(self._metadata.read_facts_of(entries) if entries else ())
+        private = iter(self._metadata.read_private_of(others) if others else ())
+        return [
+            _said_of(next(facts)) if isinstance(node, Entry) else StoredXattrs(listed=next(private)) for node in nodes
+        ]
 
     def set(self, node: Node, name: str, value: bytes) -> None:
         """Set an attribute; raises ReadOnly, FactReadOnly, and what `AnnotationEdit.apply` raises."""
@@ -235,19 +286,13 @@ class Xattrs:
         node = changeable(node)
         if name == MIME_TYPE:
             return
-        if name.startswith(FACT) and not name.startswith(LABEL):
+        if is_fact(name):
             raise FactReadOnly(name)
-        self._value(self._read(node), name)
+        _value(self._read(node), name)
         if isinstance(node, Directory | Symlink):
             self._metadata.edit_private(node, {name: None})
         else:
             self._edit(node, edit_removing(name))
-
-    def _value(self, attributes: Mapping[str, bytes], name: str) -> bytes:
-        shown = name_of_label(name.removeprefix(LABEL)) if name.startswith(LABEL) else name
-        if shown not in attributes:
-            raise NoSuchAttribute(name)
-        return attributes[shown]
 
     def _read(self, node: Node) -> Mapping[str, bytes]:
         if isinstance(node, Directory | Symlink):
@@ -302,3 +347,7 @@ class Xattrs:
                 return str(self._metadata.sum_bytes(directory).unknown)
             case _:
                 return None
+
+
+def _said_of(facts: AssetFacts | None) -> StoredXattrs | None:
+    return None if facts is None else StoredXattrs(listed=listed(facts.annotations), facts=facts)
