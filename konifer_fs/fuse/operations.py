@@ -232,15 +232,18 @@ class Operations(pyfuse3.Operations):
             await self._files.truncate(fh, attr.st_size)
         elif fields.update_size:
             await self._files.truncate_by_number(inode, attr.st_size)
+        known, mark = self._inodes[inode], self._coherence.mark()
+        is_current = known.believed_until > mark.at and not (known.is_outdated or fields.update_size)
         change = to_ownership(attr, fields)
-        if change != Ownership():
-            mark = self._coherence.mark()
-            node = await self._session.ask_of(inode, self._fs.edits.set_ownership, change)
-            self._session.confirm(self._inodes[inode], node, mark)
+        node, shown = await self._session.ask_of(inode, self._set_ownership, change, is_current)
         self._inodes.note_change(inode)
-        mark = self._coherence.mark()
-        node, shown = await self._offload.ask(self._read, self._session.node(inode))
-        return to_attributes(shown, inode, self._session.confirm(self._inodes[inode], node, mark))
+        return to_attributes(shown, inode, self._session.confirm(known, node, mark._replace(at=time.monotonic())))
+
+    def _set_ownership(self, node: Node, change: Ownership, is_current: bool) -> tuple[Node, Stat]:
+        """Change a node, and read it again unless what is known of it was current."""
+        if change != Ownership():
+            node = self._fs.edits.set_ownership(node, change)
+        return (node, self._fs.tree.stat(node)) if is_current else self._read(node)
 
     @replies
     async def access(self, inode: InodeT, mode: ModeT, ctx: RequestContext) -> bool:

@@ -21,13 +21,18 @@ from konifer_fs.domain.node import Directory, Entry, Node, Ownership, Symlink
 
 def set_ownership(connection: Connection, node: Node, ownership: Ownership) -> Node:
     """Set what is not None in `ownership`; a node that has no row gets one. Raises MovedOn."""
+    if isinstance(node, Symlink) or node.made:
+        return _set_ownership(connection, node, ownership)
     with connection.transaction():
-        made = _made(connection, node)
-        parameters = {"id": made.id, **places.ownership_parameters(ownership)}
-        row = connection.execute(sql_names.SET_OWNERSHIP, parameters).fetchone()
-        if row is None:
-            raise MovedOn(str(node.id))
-        return replace(made, ownership=rows.ownership_of(row))
+        return _set_ownership(connection, _made(connection, node), ownership)
+
+
+def _set_ownership(connection: Connection, made: Node, ownership: Ownership) -> Node:
+    parameters = {"id": made.id, **places.ownership_parameters(ownership)}
+    row = connection.execute(sql_names.SET_OWNERSHIP, parameters).fetchone()
+    if row is None:
+        raise MovedOn(str(made.id))
+    return replace(made, ownership=rows.ownership_of(row))
 
 
 def edit_annotations(connection: Connection, entry: Entry, edit: AnnotationEdit) -> None:
