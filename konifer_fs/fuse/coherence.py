@@ -14,7 +14,7 @@ from konifer_fs.domain.path import AssetPath
 from konifer_fs.fuse.inodes import Inode, Inodes
 from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches
 from konifer_fs.vfs.drafts import Draft, Renamed
-from konifer_fs.vfs.names import is_listed, spellings_of
+from konifer_fs.vfs.names import spellings_of
 from konifer_fs.vfs.virtual.nodes import VirtualNode
 
 UNTOLD_SECONDS: Final = 1.0
@@ -77,15 +77,6 @@ class Coherence:
                 return UNTOLD_SECONDS
             directory.absent.add(name)
         return seconds
-
-    def note_empty(self, directory: Inode, mark: Mark) -> None:
-        """Note that nothing was in a directory which this mount has made since `mark`."""
-        if self._seconds_since(mark) == TOLD_SECONDS:
-            directory.names = set()
-
-    def is_absent(self, directory: Inode, name: str) -> bool:
-        """Whether nothing in a directory has a name, as is known without asking while all names in it are of ours."""
-        return directory.names is not None and name not in directory.names and is_listed(name)
 
     def _seconds_since(self, mark: Mark) -> float:
         if mark.told == _UNTOLD or not self._is_told:
@@ -194,6 +185,5 @@ def _place_of(inode: Inode) -> Iterator[tuple[int, str]]:
 
 
 def _take_absent(inode: Inode) -> Iterator[tuple[int, str]]:
-    """Forget which names things in a directory have; gives those of which the kernel was told that nothing has them."""
-    names, inode.absent, inode.names = inode.absent, None, None
+    names, inode.absent = inode.absent, None
     return ((inode.number, name) for name in names or ())

@@ -15,8 +15,6 @@ from konifer_fs.vfs.drafts import Renamed, rebased
 from konifer_fs.vfs.nodes import Node
 from konifer_fs.vfs.virtual.nodes import VirtualNode
 
-_MOST_NAMES: Final = 10_000
-
 
 class Inode:
     """What the kernel holds: a number, the node as it was last read, and how often the kernel looked it up.
@@ -24,13 +22,12 @@ class Inode:
     Times are on the monotonic clock. `confirmed` is when the reading of the node began, `changed` when this mount last
     changed attributes that are in it, `renamed` when a name in this directory was last taken away here. The node is
     believed, here and by the kernel, until `believed_until`. `absent` are the names in this directory of which the
-    kernel was told that nothing has them, and `names`, when that is known, all that things in it have or have had.
-    `cached` is the token of the bytes in the page cache.
+    kernel was told that nothing has them. `cached` is the token of the bytes in the page cache.
     """
 
     __slots__ = (
-        "absent", "believed_until", "cached", "changed", "confirmed", "lookups", "name", "names", "node", "number",
-        "parent", "renamed",
+        "absent", "believed_until", "cached", "changed", "confirmed", "lookups", "name", "node", "number", "parent",
+        "renamed",
     )  # fmt: skip
 
     def __init__(self, number: int, node: Node, parent: int, name: str) -> None:
@@ -41,7 +38,6 @@ class Inode:
         self.lookups = 0
         self.confirmed = self.changed = self.renamed = self.believed_until = 0.0
         self.absent: set[str] | None = None
-        self.names: set[str] | None = None
         self.cached: object = None
 
     @property
@@ -173,14 +169,6 @@ class Inodes:
         if isinstance(inode.node, VirtualNode):  # What is a name there may be a tag of any entry.
             self.xattrs.clear()
         self.drop_kept(inode)
-
-    def note_name(self, number: int, name: str) -> None:
-        """Note that something in a directory has a name, or has had it; so many are remembered, and no more."""
-        directory = self._known.get(number)
-        if directory is not None and directory.names is not None:
-            directory.names.add(name)
-            if len(directory.names) > _MOST_NAMES:
-                directory.names = None
 
     def drop_kept(self, inode: Inode) -> None:
         """Drop what is kept of an inode: its extended attributes, and the listings that tell of it."""

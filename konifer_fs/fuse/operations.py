@@ -114,9 +114,7 @@ class Operations(pyfuse3.Operations):
         text, mark = to_text(name), self._coherence.mark()
         node = await self._offload.ask(self._fs.edits.make_directory, parent, text, ownership)
         self._inodes.note_change(parent_inode, touched_ns=node.ownership.ctime_ns)
-        made = self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text, mark)
-        self._coherence.note_empty(self._inodes[made.st_ino], mark)
-        return made
+        return self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text, mark)
 
     @replies
     async def symlink(
@@ -186,7 +184,6 @@ class Operations(pyfuse3.Operations):
             raise ReadOnly("a link here changes places with none")
         else:
             await self._offload.ask(self._fs.edits.move_link, source, names[0], target, names[1])
-        self._inodes.note_name(parent_inode_new, names[1])
         for parent, name in changed:
             self._inodes.note_change(parent, lost_name=name, touched_ns=now_ns)
 

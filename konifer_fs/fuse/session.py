@@ -49,7 +49,6 @@ class Session:
         """Tell the kernel of a node that was read as `name` since `mark`: it counts as one look-up."""
         inode = self.inodes.note(node, parent, name, mark.at)
         inode.lookups += 1
-        self.inodes.note_name(parent, name)
         self.crowding.relieve()
         return to_attributes(shown, inode.number, self.coherence.believe(inode, mark))
 
@@ -81,10 +80,7 @@ class Session:
 
     async def find(self, number: int, name: str) -> tuple[Node, Stat]:
         """Give what `name` denotes in a directory, once it is made; no thread waits for that. Raises NoSuchName."""
-        directory = self.inodes[number]
-        if self.coherence.is_absent(directory, name):
-            raise NoSuchName(name)
-        if not isinstance(directory.node, VirtualDirectory):  # These find out by themselves.
+        if not isinstance(self.inodes[number].node, VirtualDirectory):  # These find out by themselves.
             await self.any_directory(number)
         for _ in range(_PREPARATIONS):
             found = await self.ask_of(number, self._find, name)

@@ -6,7 +6,6 @@ from pathlib import PurePath
 from typing import Final
 
 from konifer_fs.domain.path import MAX_NAME_BYTES, AssetPath, decode_label, is_reserved
-from konifer_fs.domain.thumbnails import SHARED
 
 _DEFAULT_NAME: Final = re.compile(r"\d+\.")
 _CONFLICT_NAME: Final = re.compile(r" \(conflict .+ \d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\dZ\)(\.[^.]*)?\Z")
@@ -16,12 +15,6 @@ _ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]+")
 def may_appear(name: str) -> bool:
     """Whether this mount can show `name` without being asked to make it: virtual, default and conflict names."""
     return is_reserved(name) or bool(_DEFAULT_NAME.match(name) or _CONFLICT_NAME.search(name))
-
-
-def is_listed(name: str) -> bool:
-    """Whether a listing of a directory tells of `name`, under this spelling, whenever something there has it."""
-    is_other_spelling = "__" in name
-    return not (may_appear(name) or is_other_spelling or name == SHARED) and len(name.encode()) <= MAX_NAME_BYTES
 
 
 def may_be_local(name: str, directory: AssetPath) -> bool:

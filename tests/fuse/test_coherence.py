@@ -96,24 +96,6 @@ def test_a_name_that_was_absent_is_doubted_when_it_may_be_there(mount: Mount) ->
     assert names == {"a/b", "b/other"}
 
 
-def test_names_in_a_directory_that_was_made_are_known(mount: Mount) -> None:
-    mount.coherence.note_empty(mount.b, mount.coherence.mark())
-    assert mount.coherence.is_absent(mount.b, "new")
-    mount.inodes.note_name(mount.b.number, "new")
-    assert not mount.coherence.is_absent(mount.b, "new")
-    assert mount.coherence.is_absent(mount.b, "newer")
-    assert not mount.coherence.is_absent(mount.b, "0.jpeg")
-    mount.doubted(NodeChanged(id=9, parent=3, name="newer"))
-    assert not mount.coherence.is_absent(mount.b, "newest")
-
-
-def test_a_directory_that_may_have_changed_while_it_was_made_is_not_known_to_be_empty(mount: Mount) -> None:
-    mark = mount.coherence.mark()
-    mount.coherence.hear([NodeChanged(id=9, parent=3, name="new")])
-    mount.coherence.note_empty(mount.b, mark)
-    assert not mount.coherence.is_absent(mount.b, "new")
-
-
 def test_so_many_absent_names_are_remembered_and_no_more(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coherence, "_MOST_ABSENT", 2)
     believed = [mount.coherence.believe_absent(mount.b, name, mount.coherence.mark()) for name in "abc"]

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from konifer_fs.domain.formats import ImageFormat
-from tests.mount.elsewhere import PICTURE, add_entry, all_fail, ltree, names, rows_below, wait_until
+from tests.mount.elsewhere import PICTURE, add_entry, all_fail, ltree, names, rows_below
 from tests.mount.mounting import Mount
 from tests.mount.renaming import EXCHANGE, NOREPLACE, WHITEOUT, rename_with
 from tests.mount.saving import failing
@@ -85,7 +85,6 @@ def test_foreign_entries_keep_their_shown_names_when_their_ids_change(shared_mou
     shutil.rmtree(place / "new")
     for content in (PICTURE, OTHER):
         add_entry(shared_mount, f"{ltree(shared_mount, place)}.old", content)
-    wait_until((place / "old").exists)
     (place / "old").rename(place / "new")
     assert [row.entry_id for row in rows_below(shared_mount, place / "new")] == [1, 2]
     assert listing(place / "new") == {"0.jpeg": PICTURE, "1.jpeg": OTHER}

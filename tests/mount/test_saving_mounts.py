@@ -63,10 +63,11 @@ def test_a_new_draft_is_seen_on_its_mount_only(pair: Pair) -> None:
 
 @pytest.mark.semantics("mkdir, symlink and O_EXCL fail with EEXIST")
 @pytest.mark.parametrize("was_looked_for", [False, True])
+@pytest.mark.parametrize("is_turned", [False, True])
 def test_names_that_exist_on_another_mount_cannot_be_made(
-    second_mount: Mount, pair: Pair, was_looked_for: bool
+    shared_mount: Mount, second_mount: Mount, pair: Pair, was_looked_for: bool, is_turned: bool
 ) -> None:
-    here, there = pair
+    here, there = reversed(pair) if is_turned else pair
     makers: dict[str, Callable[[Path], object]] = {
         "directory": Path.mkdir,
         "symlink": lambda path: path.symlink_to("nowhere"),
@@ -83,9 +84,8 @@ def test_names_that_exist_on_another_mount_cannot_be_made(
                 makers[name](made)
             with failing(errno.EEXIST):
                 make(there / f"{name}-{kind}")
-    tell(
-        second_mount, there, {f"file-{kind}": jpeg(1) for kind in makers}, links=[f"symlink-{kind}" for kind in makers]
-    )
+    teller = shared_mount if is_turned else second_mount
+    tell(teller, there, {f"file-{kind}": jpeg(1) for kind in makers}, links=[f"symlink-{kind}" for kind in makers])
 
 
 def test_two_mounts_may_create_one_name_exclusively_and_the_later_has_it(shared_mount: Mount, pair: Pair) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from konifer_fs.domain.path import AssetPath
-from konifer_fs.vfs.names import conflict_name, is_listed, may_appear, may_be_local, shown_label, spelling_in_the_way
+from konifer_fs.vfs.names import conflict_name, may_appear, may_be_local, shown_label, spelling_in_the_way
 
 NOW = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 
@@ -37,11 +37,6 @@ def test_default_virtual_and_conflict_names_may_appear_by_themselves() -> None:
     conflict = conflict_name("a.jpeg", "desk", NOW)
     appearing = ["0.jpeg", "12.x", "-", "a@", conflict]
     assert [name for name in (*appearing, "a.jpeg", "0jpeg", f"{conflict}.tif") if may_appear(name)] == appearing
-
-
-def test_what_is_made_up_or_has_two_spellings_is_not_always_listed() -> None:
-    names = ["a.jpeg", ".hidden", "é", "-", "a@", "0.jpeg", ".sh_thumbnails", "a__5f_b", "x" * 256]
-    assert [name for name in names if is_listed(name)] == ["a.jpeg", ".hidden", "é"]
 
 
 def test_a_label_is_shown_decoded_unless_its_name_is_spelled_beside_it() -> None:
