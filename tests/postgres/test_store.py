@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from konifer_fs.adapters.outage import IN_HASTE
 from konifer_fs.adapters.postgres.answering import answering, insistently, is_contended, is_lost
-from konifer_fs.adapters.postgres.connecting import BoundedConnection, configure
+from konifer_fs.adapters.postgres.connecting import BoundedConnection, configure, open_pool
 from konifer_fs.adapters.postgres.store import PostgresStore
 from konifer_fs.domain.errors import NoSuchName, StoreRefused, StoreUnreachable
 from konifer_fs.domain.node import Directory, Entry, Ownership
@@ -206,6 +206,17 @@ def test_an_entry_id_that_another_took_is_tried_again(connection: Connection) ->
 def test_facts_of_the_domain_pass_unchanged() -> None:
     with pytest.raises(NoSuchName), answering():
         raise NoSuchName("a")
+
+
+def test_the_connection_that_was_used_last_is_used_next(migrated: str) -> None:
+    pool = open_pool(migrated, BoundedConnection, deadline=30, min_size=3, max_size=3, application_name="konifer-fs")
+    with closing(pool):
+        pool.wait()
+        with pool.connection() as last, pool.connection():
+            pass
+        for _ in range(4):
+            with pool.connection() as connection:
+                assert connection is last
 
 
 def test_many_threads_share_few_connections(migrated: str, connection: Connection) -> None:
