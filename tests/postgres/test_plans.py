@@ -135,6 +135,18 @@ def test_so_it_does_where_our_schema_is_not(filled: Connection, name: str) -> No
     hold_look_ups(steps)
 
 
+def test_a_page_is_read_from_where_it_begins(filled: Connection) -> None:
+    def count_blocks(entry: int) -> int:
+        values = {**VALUES, "p": "root.leaf", "directories": False, "entry": entry, "page": 10}
+        row = filled.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {sql_read.CHILDREN}", values).fetchone()
+        (plan,) = row[0] if row else []
+        return int(plan["Plan"]["Shared Hit Blocks"]) + int(plan["Plan"]["Shared Read Blocks"])
+
+    ids = [row[0] for row in filled.execute("SELECT entry_id FROM asset_tree WHERE path = 'root.leaf' ORDER BY 1")]
+    count_blocks(-1)  # What the first look at a table reads of catalogues is no page's.
+    assert count_blocks(ids[-100]) <= count_blocks(-1) + 3
+
+
 def test_a_plan_that_reads_a_whole_table_would_be_seen(filled: Connection) -> None:
     steps = list_steps(explain(filled, "SELECT * FROM asset_tree WHERE alt = %(name)s"))
     assert {step["Node Type"] for step in steps} == {"Seq Scan"}
