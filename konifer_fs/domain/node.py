@@ -1,14 +1,14 @@
-"""Nodes: what a name of the stored tree denotes. Frozen values, as of the moment they were read.
+"""Nodes: what a name of the stored tree denotes. Values, as of the moment they were read; light, for listings.
 
 Times are nanoseconds since 1970, UTC. A node that no mount has changed yet has no row of ours: it is not
 `made`, its `id` is derived from its path or asset, and the row takes that id when it is made. So `id`, which
 is the inode number, stays the same on every mount, over renames, overwrites and remounts.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from konifer_fs.domain.formats import ImageFormat
@@ -36,18 +36,19 @@ class Ownership:
     ctime_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Directory:
+_DEFAULT: Final = Ownership()
+
+
+class Directory(NamedTuple):
     """A path segment. It exists because an asset lies at or below it, or because a row of ours says so."""
 
     id: int
     path: AssetPath
     made: bool
-    ownership: Ownership = field(default_factory=Ownership)
+    ownership: Ownership = _DEFAULT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """An asset at a path. `name` is None when it shows under its default name; `size` is None when unknown.
 
     `format` and `original` are None when the asset has lost its original.
@@ -64,7 +65,7 @@ class Entry:
     size: int | None
     created_at: datetime
     modified_at: datetime
-    ownership: Ownership = field(default_factory=Ownership)
+    ownership: Ownership = _DEFAULT
 
     @property
     def default_name(self) -> str:
@@ -77,15 +78,14 @@ class Entry:
         return f"{self.entry_id}.{self.asset_id}{self.format.extension if self.format else ''}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Symlink:
+class Symlink(NamedTuple):
     """A symbolic link, kept with the metadata."""
 
     id: int
     path: AssetPath
     name: str
     target: str
-    ownership: Ownership = field(default_factory=Ownership)
+    ownership: Ownership = _DEFAULT
 
 
 Node = Directory | Entry | Symlink

@@ -6,7 +6,7 @@ because Konifer decodes strictly.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from konifer_fs.domain.errors import ContentUnreadable
 from konifer_fs.domain.formats import ImageFormat
@@ -14,8 +14,7 @@ from konifer_fs.domain.formats import ImageFormat
 Json = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectRef:
+class ObjectRef(NamedTuple):
     """Where an object lies: its bucket, and its key within (`<uuid4><extension>`)."""
 
     bucket: str

@@ -162,7 +162,7 @@ class Inodes:
         node = inode.node
         if touched_ns is not None and not was_outdated and isinstance(node, Directory) and node.made:
             ownership = replace(node.ownership, mtime_ns=touched_ns, ctime_ns=touched_ns)
-            self._take(inode, replace(node, ownership=ownership), inode.changed)
+            self._take(inode, node._replace(ownership=ownership), inode.changed)
         if lost_name is not None:
             inode.renamed = inode.changed
             self.xattrs.drop((number, lost_name))

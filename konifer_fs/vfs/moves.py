@@ -252,7 +252,7 @@ def _becomes_ordinary(draft: Draft, target: Place) -> bool:
 def _rebased(draft: Draft, old: AssetPath, new: AssetPath) -> Place:
     """Give where a draft in or below `old` lies once that is `new`."""
     here = draft.directory
-    return Place(directory=replace(here, path=here.path.rebased(old, new)), name=draft.name or "")
+    return Place(directory=here._replace(path=here.path.rebased(old, new)), name=draft.name or "")
 
 
 def _renamed(before: Node, after: Node) -> Sequence[Renamed]:

@@ -1,7 +1,6 @@
 """Drafts over existing entries: begun from the entry's bytes, or empty when it was opened with O_TRUNC."""
 
 import threading
-from dataclasses import replace
 from typing import Final
 
 from konifer_fs.domain.node import Directory, Entry
@@ -38,7 +37,7 @@ class Shadows:
                 return existing
             current = self._metadata.refresh(entry)
             if isinstance(current, Entry):
-                entry = replace(entry, path=current.path, name=current.name, ownership=current.ownership)
+                entry = entry._replace(path=current.path, name=current.name, ownership=current.ownership)
                 directory = self._metadata.make_directories(entry.path)
                 draft = self._add(entry, directory, self._name(directory, entry), copy=copy)
                 if self._metadata.refresh(entry) is None:  # Who removed it meanwhile may have seen no draft yet.

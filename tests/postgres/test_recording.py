@@ -130,7 +130,7 @@ def test_what_was_received_and_placeholders_are_of_the_asset(connection: Connect
     assert (kept.received, kept.lqip) == (received, {"blurhash": "UIEML4"})
     facts = reading.read_facts(connection, new)
     assert (facts.received, facts.lqip) == (Fingerprint(12345, bytes(32)), {})
-    recording.record(connection, replace(made, asset_id=uuid7(), original=replace(made.original, key="k")))
+    recording.record(connection, replace(made, asset_id=uuid7(), original=made.original._replace(key="k")))
     again = recording.record(connection, new_entry(directory, "x.jpg", node_id(connection)))
     assert reading.read_facts(connection, again).received == Fingerprint(12345, bytes(32))
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from psycopg import Connection, connect
@@ -77,11 +76,11 @@ def test_only_an_entry_with_a_name_of_its_own_is_removed_by_it(connection: Conne
     directory, other = make(connection, "/a"), make(connection, "/b")
     trees.add_asset(connection, "root.a")
     stored = entry_at(connection, directory, "0.jpeg")
-    naming.make_symlink(connection, directory, "link", "x", replace(OWNERSHIP, ctime_ns=5))
+    naming.make_symlink(connection, directory, "link", "x", OWNERSHIP)
     recording.record(connection, new_entry(directory, "moved.jpg", node_id(connection)))
     connection.execute("UPDATE asset_tree SET path = 'root.b' WHERE id <> %s", [stored.asset_id])
     before = ledger.row(connection, TIMES, directory.id)
-    for place in (directory, other, replace(directory, id=12345), replace(directory, made=False)):
+    for place in (directory, other, directory._replace(id=12345), directory._replace(made=False)):
         for name in ("0.jpeg", "link", "moved.jpg", "none"):
             assert removing.remove_named(connection, place, name, 99) is None
     assert ledger.one(connection, "SELECT count(*) FROM asset_tree") == 2
@@ -111,7 +110,7 @@ def test_a_symlink_is_removed_once(connection: Connection) -> None:
     directory = make(connection, "/a")
     link = naming.make_symlink(connection, directory, "l", "x", OWNERSHIP)
     with pytest.raises(MovedOn):
-        removing.remove_symlink(connection, directory, replace(link, name="m"), 5)
+        removing.remove_symlink(connection, directory, link._replace(name="m"), 5)
     removing.remove_symlink(connection, directory, link, 6)
     with pytest.raises(MovedOn):
         removing.remove_symlink(connection, directory, link, 7)

@@ -32,7 +32,7 @@ def _set_ownership(connection: Connection, made: Node, ownership: Ownership) -> 
     row = connection.execute(sql_names.SET_OWNERSHIP, parameters).fetchone()
     if row is None:
         raise MovedOn(str(made.id))
-    return replace(made, ownership=rows.ownership_of(row))
+    return made._replace(ownership=rows.ownership_of(row))
 
 
 def edit_annotations(connection: Connection, entry: Entry, edit: AnnotationEdit) -> None:
@@ -53,7 +53,7 @@ def edit_private(connection: Connection, node: Directory | Symlink, changes: Map
         made = _made(connection, node)
         if connection.execute(sql_names.LOCK_NODE, {"id": made.id}).fetchone() is None:
             raise MovedOn(str(node.id))
-        before = Annotations(private=reading.read_private(connection, replace(node, id=made.id)))
+        before = Annotations(private=reading.read_private(connection, node._replace(id=made.id)))
         after = AnnotationEdit(private=changes).apply(before)
         if before.private != after.private:
             write_private(connection, made.id, before.private, after.private)
@@ -122,7 +122,7 @@ def _ids(wanted: Iterable[object]) -> list[UUID]:
 
 def _node_of(connection: Connection, entry: Entry) -> int:
     """Give the row that the asset has now, for an entry that was kept has lost the one it had to its successor."""
-    return naming.entry_made(connection, replace(entry, made=False)).id
+    return naming.entry_made(connection, entry._replace(made=False)).id
 
 
 def _made(connection: Connection, node: Node) -> Node:
@@ -130,5 +130,5 @@ def _made(connection: Connection, node: Node) -> Node:
     if isinstance(node, Entry):
         return naming.entry_made(connection, node)
     if isinstance(node, Directory) and not node.made:
-        return replace(node, id=places.lock(connection, node).id, made=True)
+        return node._replace(id=places.lock(connection, node).id, made=True)
     return node

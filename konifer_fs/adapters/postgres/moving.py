@@ -4,7 +4,7 @@ A file's rename changes a row, and its asset's path and entry id when the direct
 lock of its kind, as in the kernel, and moves all below it (`rebasing`). No object is touched.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from psycopg import Connection
@@ -173,7 +173,7 @@ def _made(connection: Connection, spot: Occupied) -> Node:
         made = places.add_directory(connection, spot.place, node.path)
         if made is None:
             raise MovedOn(spot.name)
-        return replace(node, id=made, made=True)
+        return node._replace(id=made, made=True)
     return node
 
 

@@ -7,7 +7,6 @@ its default name, a symbolic link gets its id appended.
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from psycopg import Connection
@@ -106,7 +105,7 @@ def entry_made(connection: Connection, entry: Entry) -> Entry:
     ).fetchone()
     if row is None:
         raise MovedOn(entry.name or entry.default_name)
-    return replace(entry, id=row[0], made=True)
+    return entry._replace(id=row[0], made=True)
 
 
 def _check_free(connection: Connection, place: Place, name: str) -> None:

@@ -242,7 +242,7 @@ def sum_bytes(connection: Connection, directory: Directory) -> BytesBelow:
 def as_shown(connection: Connection, parent: Directory, entry: Entry) -> Entry:
     """Give an entry of `parent` without the name that a directory there has taken."""
     paths = (parent.path.child(label) for label in candidate_labels(entry.name or ""))
-    return replace(entry, name=None) if any(find_directory(connection, path) for path in paths) else entry
+    return entry._replace(name=None) if any(find_directory(connection, path) for path in paths) else entry
 
 
 def find_identity(connection: Connection) -> UUID:
@@ -270,7 +270,7 @@ def _beside(labels: AbstractSet[str], node: Node) -> Node | None:
         or not any(label in labels for label in candidate_labels(node.name))
     ):
         return node
-    return replace(node, name=None) if isinstance(node, Entry) else None
+    return node._replace(name=None) if isinstance(node, Entry) else None
 
 
 def _past(after: Cursor, row: rows.Row) -> Cursor:

@@ -6,7 +6,6 @@ waited for: as one statement alone, eight writers of the same names left 26 ghos
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -48,7 +47,7 @@ def record(connection: Connection, new: NewEntry, dialect: Dialect = Dialect.C) 
         entry = record_in(connection, directory.id, new, dialect)
         if entry is not None:
             return entry
-        directory = replace(directory, made=False)
+        directory = directory._replace(made=False)
     raise MovedOn(directory.path.konifer)
 
 

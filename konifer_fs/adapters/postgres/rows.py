@@ -56,19 +56,19 @@ def node_in(path: AssetPath, row: Row) -> Node:
 
 def entry_in(path: AssetPath, row: Row) -> Entry:
     """Read an entry of the directory `path`."""
-    asset_id, entry_id, word, size, bucket, key, created_at, modified_at = row[8:16]
-    made = row[2] is not None
+    _, name, node_id, *_, asset_id, entry_id, word, size, bucket, key, created_at, modified_at = row[:16]
+    made = node_id is not None
     return Entry(
-        id=row[2] if made else derived_id(asset_id),
-        path=path,
-        made=made,
-        name=row[1],
-        asset_id=asset_id,
-        entry_id=entry_id,
-        format=format_of(word),
-        original=ObjectRef(intern(bucket), key) if key is not None else None,
-        size=size,
-        created_at=created_at,
-        modified_at=created_at if modified_at == created_at else modified_at,
-        ownership=ownership_of(row[3:8]),
+        node_id if made else derived_id(asset_id),
+        path,
+        made,
+        name,
+        asset_id,
+        entry_id,
+        format_of(word),
+        ObjectRef(intern(bucket), key) if key is not None else None,
+        size,
+        created_at,
+        created_at if modified_at == created_at else modified_at,
+        ownership_of(row[3:8]) if made else _DEFAULT,
     )

@@ -4,9 +4,9 @@ Habits that keep their plans index look-ups under a generic plan, whatever the s
 
 - Joins are `LEFT JOIN LATERAL (... LIMIT 1)`, which cannot be flattened into a hash join. A look-up by id of one kind
   of node goes through a LIMIT too, else the partial index of that kind is read whole when it is believed small.
-- `path = p AND entry_id > ...` takes the unique B-tree, from there on: with a comparison of rows instead it would be read
-  from the directory's first entry. `path = p` alone may take Konifer's GiST index, and so may a range of paths that is
-  not ordered.
+- `path = p AND entry_id > ...` takes the unique B-tree, from there on: with a comparison of rows instead it would be
+  read from the directory's first entry. `path = p` alone may take Konifer's GiST index, and so may a range of paths
+  that is not ordered.
 - `ORDER BY` names the table's column, because an output column of the same name may be its text.
 """
 # ruff: noqa: S608 - composed of constants only
