@@ -15,7 +15,10 @@ _GENERIC_BRANDS: Final = (b"mif1", b"msf1", b"miaf")
 
 
 class ImageFormat(Enum):
-    """One of Konifer's formats; the value is its spelling in dialect C's JSON and in requests."""
+    """One of Konifer's formats; the value is its spelling in dialect C's JSON and in requests.
+
+    `extension` is that of object keys and default names, with its dot: `.jpeg`.
+    """
 
     JPEG = "jpg"
     PNG = "png"
@@ -25,15 +28,13 @@ class ImageFormat(Enum):
     HEIC = "heic"
     GIF = "gif"
 
+    def __init__(self, word: str) -> None:
+        self.extension: Final = ".jpeg" if word == "jpg" else f".{word}"
+
     @property
     def content_type(self) -> str:
         """The media type, `image/jpeg`."""
         return "image/jpeg" if self is ImageFormat.JPEG else f"image/{self.value}"
-
-    @property
-    def extension(self) -> str:
-        """The extension of object keys and default names, with its dot: `.jpeg`."""
-        return ".jpeg" if self is ImageFormat.JPEG else f".{self.value}"
 
     @property
     def is_paged(self) -> bool:

@@ -6,7 +6,7 @@ mount makes up is a virtual node.
 
 import stat
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from konifer_fs.domain.errors import ReadOnly
 from konifer_fs.domain.node import Directory, Entry, Ownership, Symlink
@@ -19,7 +19,9 @@ RealNode = StoredNode | Draft
 Node = RealNode | VirtualNode
 AnyDirectory = Directory | VirtualDirectory
 
-_NANOSECONDS = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FILE = stat.S_IFREG | 0o666
 
 
 def changeable(node: Node) -> RealNode:
@@ -42,47 +44,51 @@ class Defaults:
         owned = node.ownership
         if renamed_ns > (owned.ctime_ns or 0):
             owned = replace(owned, mtime_ns=renamed_ns, ctime_ns=renamed_ns)
-        return self._stat(node.id, stat.S_IFDIR, 0o777, owned, size=0, changed_ns=0)
+        return self._stat(node.id, stat.S_IFDIR | 0o777, owned, 0, owned.mtime_ns or 0, owned.ctime_ns or 0)
 
     def stat_symlink(self, node: Symlink) -> Stat:
         """Show a symbolic link; everyone may follow it."""
-        owned = replace(node.ownership, mode=0o777)
-        return self._stat(node.id, stat.S_IFLNK, 0o777, owned, size=len(node.target.encode()), changed_ns=0)
+        owned, size = replace(node.ownership, mode=0o777), len(node.target.encode())
+        return self._stat(node.id, stat.S_IFLNK | 0o777, owned, size, owned.mtime_ns or 0, owned.ctime_ns or 0)
 
     def stat_entry(self, node: Entry, size: int) -> Stat:
         """Show an entry; its ctime is at least `modified_at`, a foreign one's mtime is `created_at`."""
-        ownership = self.complete(node)
-        return self._stat(node.id, stat.S_IFREG, 0o666, ownership, size=size, changed_ns=ownership.ctime_ns or 0)
+        owned = node.ownership
+        created_ns = to_ns(node.created_at)
+        modified_ns = created_ns if node.modified_at is node.created_at else to_ns(node.modified_at)
+        mtime_ns = created_ns if owned.mtime_ns is None else owned.mtime_ns
+        return self._stat(node.id, _FILE, owned, size, mtime_ns, max(modified_ns, owned.ctime_ns or modified_ns))
 
     def stat_draft(self, draft: Draft) -> Stat:
         """Show a file being written; one that was unlinked has no links."""
-        shown = self._stat(draft.id, stat.S_IFREG, 0o666, draft.ownership, size=draft.file.size, changed_ns=0)
+        owned = draft.ownership
+        shown = self._stat(draft.id, _FILE, owned, draft.file.size, owned.mtime_ns or 0, owned.ctime_ns or 0)
         return shown._replace(is_volatile=True, nlink=0 if draft.name is None else 1)
 
     def complete(self, entry: Entry) -> Ownership:
         """Give the ownership of an entry with nothing left to default."""
-        owned = entry.ownership
-        modified_ns, created_ns = to_ns(entry.modified_at), to_ns(entry.created_at)
+        shown = self.stat_entry(entry, 0)
         return Ownership(
-            mode=0o666 & ~self.umask if owned.mode is None else owned.mode,
-            uid=self.uid if owned.uid is None else owned.uid,
-            gid=self.gid if owned.gid is None else owned.gid,
-            mtime_ns=created_ns if owned.mtime_ns is None else owned.mtime_ns,
-            ctime_ns=max(modified_ns, owned.ctime_ns or modified_ns),
+            mode=stat.S_IMODE(shown.mode),
+            uid=shown.uid,
+            gid=shown.gid,
+            mtime_ns=shown.mtime_ns,
+            ctime_ns=shown.ctime_ns,
         )
 
-    def _stat(self, node_id: int, kind: int, permissions: int, owned: Ownership, *, size: int, changed_ns: int) -> Stat:
+    def _stat(self, node_id: int, mode: int, owned: Ownership, size: int, mtime_ns: int, ctime_ns: int) -> Stat:
+        """Show a node of a kind and permissions, where nobody set others."""
         return Stat(
-            id=node_id,
-            mode=kind | (permissions & ~self.umask if owned.mode is None else owned.mode & 0o7777),
-            uid=self.uid if owned.uid is None else owned.uid,
-            gid=self.gid if owned.gid is None else owned.gid,
-            size=size,
-            mtime_ns=changed_ns if owned.mtime_ns is None else owned.mtime_ns,
-            ctime_ns=changed_ns if owned.ctime_ns is None else owned.ctime_ns,
+            node_id,
+            mode & ~self.umask if owned.mode is None else stat.S_IFMT(mode) | owned.mode & 0o7777,
+            self.uid if owned.uid is None else owned.uid,
+            self.gid if owned.gid is None else owned.gid,
+            size,
+            mtime_ns,
+            ctime_ns,
         )
 
 
 def to_ns(time: datetime) -> int:
     """Give exact nanoseconds since 1970 of an aware time."""
-    return int(time.timestamp() // 1) * _NANOSECONDS + time.microsecond * 1000
+    return (time - _EPOCH) // _MICROSECOND * 1000

@@ -41,7 +41,8 @@ class ShownNames:
             return self.name_directory(node.path)
         if isinstance(node, Symlink) or node.name is not None:
             return node.name or ""
-        return node.clashing_name if node.default_name in taken else node.default_name
+        name = node.default_name
+        return node.clashing_name if name in taken else name
 
     def name_directory(self, path: AssetPath) -> str:
         """Give the name of the directory at `path` within the one above it."""

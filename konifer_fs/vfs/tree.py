@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final
 
 from konifer_fs.domain.errors import MovedOn, NameTooLong, NoSuchName
-from konifer_fs.domain.node import Directory, Entry, Symlink
+from konifer_fs.domain.node import Directory, Entry
 from konifer_fs.domain.path import MAX_NAME_BYTES, is_reserved
 from konifer_fs.domain.thumbnails import SHARED
 from konifer_fs.ports import MetadataStore
@@ -95,10 +95,12 @@ class Tree:
 
     def settled(self, node: Node) -> Node:
         """Give the draft over an entry, or the entry of a draft that was let go of; asks no store."""
-        draft = self._drafts.find_by_id(node.id) if isinstance(node, Entry | Draft) else None
+        if not isinstance(node, (Entry, Draft)):
+            return node
+        draft = self._drafts.find_by_id(node.id)
         if draft is not None:
             return draft
-        if not isinstance(node, Draft):
+        if isinstance(node, Entry):
             return node
         if node.base is None:
             raise MovedOn
@@ -155,12 +157,12 @@ class Tree:
 
     def stat(self, node: Node) -> Stat:
         """Give the attributes of a node."""
+        if isinstance(node, Entry):
+            return self._defaults.stat_entry(node, self._sizes.of(node.original, node.size))
         if isinstance(node, Draft):
             return self._defaults.stat_draft(node)
         if isinstance(node, VirtualNode):
             return node.stat
         if isinstance(node, Directory):
             return self._defaults.stat_directory(node, self._drafts.renamed_ns(node))
-        if isinstance(node, Symlink):
-            return self._defaults.stat_symlink(node)
-        return self._defaults.stat_entry(node, self._sizes.of(node.original, node.size))
+        return self._defaults.stat_symlink(node)

@@ -94,7 +94,7 @@ class Variants:
         size = self.sizes.of(variant.ref, variant.size)
         return VirtualFile(
             stat=self.stat_of(entry, node_id=virtual_id(variant.id), size=size, mtime_ns=to_ns(variant.created_at)),
-            content_type=ImageFormat(variant.attributes["format"]).content_type,
+            content_type=ImageFormat(str(variant.attributes["format"])).content_type,
             begin_reading=lambda: self._begin_reading(entry, variant),
         )
 
