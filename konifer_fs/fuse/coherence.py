@@ -21,9 +21,10 @@ UNTOLD_SECONDS: Final = 1.0
 TOLD_SECONDS: Final = 3600.0
 # The feed tells something, be it nothing, twice a second.
 SILENCE_SECONDS: Final = 3.0
+# What had been told when nothing was, or nobody knows.
+UNTOLD: Final = -1
 # A directory in which more names were asked for in vain has the rest asked for again.
 _MOST_ABSENT: Final = 1000
-_UNTOLD: Final = -1
 
 
 class Mark(NamedTuple):
@@ -55,7 +56,7 @@ class Coherence:
 
     def mark(self) -> Mark:
         """Give when a reading begins, and what was told until then."""
-        return Mark(time.monotonic(), self._told if self._is_told else _UNTOLD)
+        return Mark(time.monotonic(), self._told if self._is_told else UNTOLD)
 
     def believe(self, inode: Inode, mark: Mark) -> float:
         """Give for how many seconds the node of an inode, read since `mark`, is believed; its attributes are, too."""
@@ -79,7 +80,7 @@ class Coherence:
         return seconds
 
     def _seconds_since(self, mark: Mark) -> float:
-        if mark.told == _UNTOLD or not self._is_told:
+        if mark.told == UNTOLD or not self._is_told:
             return UNTOLD_SECONDS
         return TOLD_SECONDS if mark.told == self._told else 0.0
 

@@ -1,5 +1,6 @@
 """Reading an open directory to the kernel. Every reading is a readdirplus: names come with their attributes."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from pyfuse3 import FileNameT
 from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.node import Directory
 from konifer_fs.fuse.attributes import to_attributes
-from konifer_fs.fuse.coherence import UNTOLD_SECONDS, Mark
+from konifer_fs.fuse.coherence import UNTOLD, UNTOLD_SECONDS, Mark
 from konifer_fs.fuse.inodes import Inode
 from konifer_fs.fuse.listings import MOST_ROWS, KeptListing
 from konifer_fs.fuse.session import Session
@@ -19,6 +20,7 @@ from konifer_fs.vfs.stat import Stat
 from konifer_fs.vfs.virtual.nodes import VirtualNode
 
 _DOTS = 2  # Places 1 and 2 of a directory are "." and "..".
+_MARKS = 8  # More than a listing reads ahead.
 
 
 @dataclass(slots=True)
@@ -39,7 +41,8 @@ class OpenDirectory:
         self.inode = inode
         self._listing: AnyListing | None = None
         self._recording: _Recording | None = None
-        self._mark = self._asked = session.coherence.mark()
+        self._mark = session.coherence.mark()
+        self._marks: deque[Mark] = deque(maxlen=_MARKS)
 
     async def reply(self, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """Give the kernel the names after place `start_id`, as many as it takes; reading from the start reads anew."""
@@ -75,12 +78,16 @@ class OpenDirectory:
         rows = listing.at_hand(place)
         was_asked = rows is None
         if rows is None:
-            before, self._asked = self._asked, self._session.coherence.mark()
+            self._marks.append(self._session.coherence.mark())
             rows = await self._session.offload.ask(listing.read, place)
-            self._mark = before if listing.read_at < self._asked.at else self._asked
+            self._mark = self._last_mark_before(listing.read_at)
         if was_asked or not rows:
             self._record(listing, place, rows)
         return rows
+
+    def _last_mark_before(self, read_at: float) -> Mark:
+        """Give the mark of a reading that began at `read_at`: long ago, if somebody has sought back since."""
+        return next((mark for mark in reversed(self._marks) if mark.at <= read_at), Mark(read_at, UNTOLD))
 
     def _record(self, listing: AnyListing, place: int, rows: Sequence[Row]) -> None:
         """Add what was read to the listing that is kept once it is whole, unless something changed meanwhile."""

@@ -39,7 +39,10 @@ class MetadataStore(Protocol):
         ...
 
     def list_children(self, parent: Directory) -> Iterator[Sequence[Node]]:
-        """Give all children in pages of up to 2,000, each page one statement; no connection is held in between."""
+        """Give all children in pages of up to 2,000, each page one statement; no connection is held in between.
+
+        A page may be read while the one before is used.
+        """
         ...
 
     def list_each(self, parents: Sequence[Directory], most: int) -> Sequence[Sequence[Node] | None]:

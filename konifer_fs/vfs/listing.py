@@ -1,7 +1,7 @@
 """One reading of a directory: a row keeps its place, whatever comes and goes, for as long as the directory is open.
 
-Only the page being read is held whole, and the one after it. Of what came before, the names are kept, and looked up
-again when somebody seeks back.
+Only the page being read is held whole, and those that are read ahead. Of what came before, the names are kept, and
+looked up again when somebody seeks back.
 """
 
 import time
@@ -53,7 +53,7 @@ class AnyListing(Protocol):
 class Listing:
     """Reads a directory in `pages`; the place of a row is its number.
 
-    After a large page the following one is read while this one is used: the database works meanwhile.
+    After a large page the following one is read, and made ready, while this one is used: the database works meanwhile.
     """
 
     def __init__(self, tree: Tree, directory: AnyDirectory, pages: Iterator[Page]) -> None:
@@ -64,7 +64,9 @@ class Listing:
         self._page: Sequence[Row] = ()
         self._complete = False
         self._reader: ThreadPoolExecutor | None = None
-        self._following: Future[tuple[Page, float]] | None = None
+        self._following: Future[tuple[Sequence[Row], float]] | None = None
+        self._asked_at: float | None = None
+        self._made = 0
         self.read_at = time.monotonic()
 
     def at_hand(self, index: int) -> Sequence[Row] | None:
@@ -86,24 +88,27 @@ class Listing:
         return rows
 
     def _read_page(self) -> None:
-        children, self.read_at = self._next_page() if self._following is None else self._following.result()
-        if len(children) < _LARGE:
+        page, self.read_at = self._next_page() if self._following is None else self._following.result()
+        if len(page) < _LARGE:
             self._complete, self._reader, self._following = True, None, None
         else:
             self._reader = self._reader or ThreadPoolExecutor(1)
             self._following = self._reader.submit(copy_context().run, self._next_page)
-        start = len(self._names)
-        page = _as_rows(children, self._tree.stat_all([node for _, node in children]), start)
         self._names += [row.name for row in page]
         self._page = page or self._page
 
-    def _next_page(self) -> tuple[Page, float]:
-        """Read on, up to a large page unless it is the last one, and tell when that was asked for."""
-        asked_at = time.monotonic()
+    def _next_page(self) -> tuple[Sequence[Row], float]:
+        """Read on, up to a large page unless it is the last one, and tell when that was asked for.
+
+        The store may have read it while the page before was used.
+        """
+        now = time.monotonic()
+        asked_at, self._asked_at = self._asked_at or now, now
         page: list[tuple[str, Node]] = []
         while len(page) < _LARGE and (more := next(self._pages, None)) is not None:
             page += more
-        return page, asked_at
+        start, self._made = self._made, self._made + len(page)
+        return _as_rows(page, self._tree.stat_all([node for _, node in page]), start), asked_at
 
     def _look_up(self, indexes: range) -> Sequence[Row]:
         self.read_at = time.monotonic()

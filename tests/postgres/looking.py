@@ -20,7 +20,8 @@ def list_all(connection: Connection, parent: Directory, page: int = reading.PAGE
 
 
 def list_pages(connection: Connection, parent: Directory, page: int) -> list[Sequence[Node]]:
-    return list(reading.list_children(lambda after: reading.list_page(connection, parent, after, page), parent, page))
+    pages = reading.list_pages(lambda after: reading.list_page(connection, parent, after, page), page)
+    return list(reading.list_children(pages, parent))
 
 
 def child(connection: Connection, path: str, name: str) -> Node:

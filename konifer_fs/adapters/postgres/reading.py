@@ -6,7 +6,7 @@ directory there has it: other writers of Konifer's tables know nothing of names.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final
@@ -61,21 +61,25 @@ def find_child(connection: Connection, parent: Directory, name: str) -> Node | N
     return node
 
 
-def list_children(
-    read_page: Callable[[Cursor], Sequence[rows.Row]], parent: Directory, page: int = PAGE
-) -> Iterator[Sequence[Node]]:
-    """Give all children, in pages: directories by label, then entries by entry id, then symlinks by name.
+def list_pages(read_page: Callable[[Cursor], Sequence[rows.Row]], page: int = PAGE) -> Iterator[Sequence[rows.Row]]:
+    """Give the rows of all children: directories by label, then entries by entry id, then symlinks by name.
 
     `read_page` does `list_page` on a connection that it needs no longer than that.
     """
-    labels: set[str] = set()
     after: Cursor | None = Cursor()
     while after is not None:
         found = read_page(after)
+        yield found
+        after = _past(after, found[-1]) if len(found) == page else None
+
+
+def list_children(pages: Iterable[Sequence[rows.Row]], parent: Directory) -> Iterator[Sequence[Node]]:
+    """Give all children of `parent`, of which `pages` are the rows."""
+    labels: set[str] = set()
+    for found in pages:
         shown = _nodes_of(parent, found, labels)
         if shown:
             yield shown
-        after = _past(after, found[-1]) if len(found) == page else None
 
 
 def list_each(connection: Connection, parents: Sequence[Directory], most: int) -> list[Sequence[Node] | None]:

@@ -73,7 +73,8 @@ def _default_names(connection: Connection, path: AssetPath) -> dict[str, Entry]:
     directory = reading.find_directory(connection, path)
     if directory is None:
         return {}
-    pages = reading.list_children(lambda after: reading.list_page(connection, directory, after), directory)
+    found = reading.list_pages(lambda after: reading.list_page(connection, directory, after))
+    pages = reading.list_children(found, directory)
     entries = [node for page in pages for node in page if isinstance(node, Entry) and node.name is None]
     taken = reading.find_taken(connection, directory, [entry.default_name for entry in entries])
     return {entry.clashing_name if entry.default_name in taken else entry.default_name: entry for entry in entries}

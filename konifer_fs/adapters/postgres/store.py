@@ -27,6 +27,7 @@ from konifer_fs.adapters.postgres import (
     sizing,
     variants,
 )
+from konifer_fs.adapters.postgres.ahead import read_ahead
 from konifer_fs.adapters.postgres.answering import (
     answering,
     insistently,
@@ -113,7 +114,8 @@ class PostgresStore:
 
     def list_children(self, parent: Directory) -> Iterator[Sequence[Node]]:
         """Give all children in pages; no connection is held in between."""
-        return reading.list_children(lambda after: self._read(reading.list_page, parent, after), parent)
+        pages = reading.list_pages(lambda after: self._read(reading.list_page, parent, after))
+        return reading.list_children(read_ahead(pages, reading.PAGE), parent)
 
     def list_each(self, parents: Sequence[Directory], most: int) -> Sequence[Sequence[Node] | None]:
         """Give all children of each of several directories, None for one that has over `most`."""
