@@ -8,10 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from psycopg import Connection, Error, errors
+from psycopg import Connection, Error, connect, errors
 from psycopg.conninfo import make_conninfo
 
 from konifer_fs.adapters.outage import IN_HASTE
+from konifer_fs.adapters.postgres import reading
 from konifer_fs.adapters.postgres.answering import answering, insistently, is_contended, is_lost
 from konifer_fs.adapters.postgres.connecting import BoundedConnection, configure, open_pool
 from konifer_fs.adapters.postgres.store import PostgresStore
@@ -65,6 +66,16 @@ def test_a_page_of_children_holds_no_connection(migrated: str, connection: Conne
         assert len(next(pages)) == 3
         assert store.find_child(root, "a0") is not None
         assert list(pages) == []
+
+
+def test_a_statement_is_planned_once_for_numbers_of_all_sizes(migrated: str) -> None:
+    with connect(migrated, autocommit=True) as session:
+        configure(session, deadline=30)
+        for number in (1, 1 << 20, 1 << 40, 1 << 62):
+            reading.refresh(session, Directory(id=number, path=ROOT, made=True))
+        wanted = "SELECT FROM pg_prepared_statements WHERE statement LIKE '%n.id = $1%'"
+        prepared = session.execute(wanted, prepare=False)
+        assert len(prepared.fetchall()) == 1
 
 
 @pytest.mark.parametrize("change", [False, True])

@@ -22,6 +22,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.errors import ConnectionTimeout
 from psycopg.pq import ConnStatus, PGconn, PollingStatus
 from psycopg.rows import TupleRow
+from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import ConnectionPool
 
 _SETTINGS: Final = """
@@ -122,6 +123,8 @@ def configure(connection: Connection, deadline: float) -> None:
         connection.patience = deadline
     connection.prepare_threshold = 0
     connection.adapters.register_loader("timestamp", UtcLoader)
+    # By the size of a number psycopg takes a type, and the server plans a statement anew for each.
+    connection.adapters.register_dumper(int, Int8Dumper)
     connection.execute(_SETTINGS, {"deadline": str(int(deadline * 1000))})
 
 
