@@ -30,7 +30,8 @@ class Figures:
     seconds: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def time(self, what: str, where: str, work: Callable[[], object]) -> None:
-        """Do `work` and note how long it took."""
+        """Do `work` and note how long it took; what others have written is on the disk when it begins."""
+        os.sync()
         started = time.perf_counter()
         work()
         self.seconds[what, where].append(time.perf_counter() - started)
