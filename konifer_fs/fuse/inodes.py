@@ -153,7 +153,8 @@ class Inodes:
     def note_change(self, number: int, *, lost_name: str | None = None, touched_ns: int | None = None) -> None:
         """Note that this mount changed attributes: of a directory also by making a name in it, or taking one away.
 
-        When that gave it the times `touched_ns`, and nothing else, it need not be read again.
+        When that gave it the times `touched_ns`, and nothing else, it need not be read again: of such changes the
+        kernel lets in one at a time.
 
         Raises MovedOn for an inode that the kernel should not know.
         """
