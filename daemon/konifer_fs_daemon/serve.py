@@ -182,7 +182,10 @@ class _Life:
 
     async def _drain_and_end(self) -> None:
         await self._drain()
-        self._wired.operations.reader.terminate()
+        operations = self._wired.operations
+        # What it tells the kernel may wait for a caller who waits for us: as long as requests are answered, it ends.
+        await trio.to_thread.run_sync(operations.kernel_caches.close)
+        operations.reader.terminate()
 
     async def _drain(self) -> None:
         """Have pending drafts stored, for `filesystem.drain` seconds in all; the rest stays in the spool."""

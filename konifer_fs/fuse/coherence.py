@@ -13,7 +13,8 @@ from konifer_fs.domain.node import Directory
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.fuse.inodes import Inode, Inodes
 from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches
-from konifer_fs.vfs.drafts import Draft, Renamed
+from konifer_fs.vfs.drafts import Draft
+from konifer_fs.vfs.moves import Moved
 from konifer_fs.vfs.names import spellings_of
 from konifer_fs.vfs.virtual.nodes import VirtualNode
 
@@ -165,8 +166,13 @@ class Coherence:
                 yield inode
 
     # What this mount does itself, and the kernel cannot know of.
-    def note_moved(self, places: Iterable[tuple[int, str]], renamed: Sequence[Renamed]) -> None:
+    def note_moved(self, places: Iterable[tuple[int, str]], moved: Moved) -> None:
         """Have what this mount moved looked up again: the nodes of entries tell of the place where they were."""
+        now, renamed = time.monotonic(), moved.renamed
+        for node in moved.nodes:
+            inode = None if isinstance(node, Directory) else self._inodes.find(node)
+            if inode is not None:
+                self._inodes.confirm(inode, node, now)
         below = [inode for old, _ in renamed for inode in self._below(old)]
         for inode in below:
             self._inodes.drop_kept(inode)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from konifer_fs.domain.errors import (
     DirectoryNotEmpty,
@@ -26,7 +27,7 @@ from konifer_fs.vfs.commits import Commits
 from konifer_fs.vfs.drafts import Draft, Drafts, DraftState, Renamed
 from konifer_fs.vfs.files import Files
 from konifer_fs.vfs.names import may_be_local
-from konifer_fs.vfs.nodes import Node, RealNode, changeable
+from konifer_fs.vfs.nodes import Node, RealNode, StoredNode, changeable
 from konifer_fs.vfs.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,13 @@ class Place:
 
     directory: Directory
     name: str
+
+
+class Moved(NamedTuple):
+    """What a rename has done: which directories have other paths, and what the store moved, as it is now."""
+
+    renamed: Sequence[Renamed] = ()
+    nodes: Sequence[StoredNode] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +91,8 @@ class Moves:
         self._commits = commits
         self._spool = spool
 
-    def move(self, source: Place, target: Place, on_clash: OnClash, now_ns: int) -> Sequence[Renamed]:
-        """Rename; gives which directories have other paths now. Both directories have the times `now_ns` then.
+    def move(self, source: Place, target: Place, on_clash: OnClash, now_ns: int) -> Moved:
+        """Rename; both directories have the times `now_ns` then.
 
         Raises:
             NoSuchName, NameTaken, NameReserved, NameTooLong, NameNotText, IsADirectory, NotADirectory,
@@ -97,7 +105,7 @@ class Moves:
         check_name(target.name)
         move = _Move(source=source, target=target, on_clash=on_clash, now_ns=now_ns, moving=moving, there=there)
         if move.moving is move.there:
-            return ()
+            return Moved()
         self._refuse(move)
         if isinstance(move.moving, Draft) and not target.directory.made:
             directory = self._metadata.make_directories(target.directory.path)
@@ -107,12 +115,12 @@ class Moves:
             revealed = [draft for node, place in move.moves for draft in self._revealed(node, place)]
             if revealed == [move.moving] and not move.exchanges:
                 self._move_committing(move, revealed[0])
-                return ()
-            renamed = self._move_stored(move)
+                return Moved()
+            moved = self._move_stored(move)
             self._move_drafts(move)
             self._commit_exchanged(draft for draft in revealed if draft is move.moving or draft is move.there)
-        self._drafts.rebase(renamed)
-        return renamed
+        self._drafts.rebase(moved.renamed)
+        return moved
 
     def _refuse(self, move: _Move) -> None:
         """Raise for what the store cannot see, because a draft is involved."""
@@ -178,39 +186,40 @@ class Moves:
             self._files.settle(move.there)
         self._files.settle(draft)
 
-    def _move_stored(self, move: _Move) -> Sequence[Renamed]:
-        """Move what the store has of it; gives the directories' old and new paths."""
+    def _move_stored(self, move: _Move) -> Moved:
+        """Move what the store has of it."""
         if move.stored is not None:
             return self._move_in_store(move, move.stored)
         there, draft = move.stored_there, move.moving
         if there is None:
-            return ()
+            return Moved()
         if move.exchanges:
             return self._move_back(move, there)
         if isinstance(there, Symlink):
             self._metadata.remove_symlink(move.target.directory, there, move.now_ns)
         elif isinstance(there, Entry) and isinstance(draft, Draft):
             draft.base = there
-        return ()
+        return Moved()
 
-    def _move_in_store(self, move: _Move, stored: Directory | Entry | Symlink) -> Sequence[Renamed]:
+    def _move_in_store(self, move: _Move, stored: StoredNode) -> Moved:
         source, target, there = move.source, move.target, move.stored_there
         on_clash = OnClash.REFUSE if move.exchanges and there is None else move.on_clash
         moved = self._metadata.move(source.directory, source.name, target.directory, target.name, on_clash, move.now_ns)
         if isinstance(move.moving, Draft) and isinstance(moved, Entry):
             move.moving.base = moved
-        return [
-            *_renamed(stored, moved),
-            *(_renamed(there, self._tree.refresh(there)) if there and move.exchanges else ()),
-        ]
+        if there is None or not move.exchanges:
+            return Moved(_renamed(stored, moved), [moved])
+        back = self._tree.refresh(there)
+        nodes = [moved, back] if isinstance(back, StoredNode) else [moved]
+        return Moved([*_renamed(stored, moved), *_renamed(there, back)], nodes)
 
-    def _move_back(self, move: _Move, there: Directory | Entry | Symlink) -> Sequence[Renamed]:
+    def _move_back(self, move: _Move, there: StoredNode) -> Moved:
         """Move what has the new name to the old one, which only a draft has."""
         source, target = move.source, move.target
         moved = self._metadata.move(
             target.directory, target.name, source.directory, source.name, OnClash.REFUSE, move.now_ns
         )
-        return _renamed(there, moved)
+        return Moved(_renamed(there, moved), [moved])
 
     def _move_drafts(self, move: _Move) -> None:
         """Let the drafts follow what the store has done."""

@@ -12,6 +12,7 @@ from konifer_fs.fuse.coherence import TOLD_SECONDS, UNTOLD_SECONDS, Coherence, M
 from konifer_fs.fuse.inodes import Inode, Inodes
 from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches
 from konifer_fs.fuse.listings import KeptListing
+from konifer_fs.vfs.moves import Moved
 
 ROOT = Directory(id=ROOT_ID, path=AssetPath(), made=True)
 
@@ -161,7 +162,7 @@ def test_a_mark_of_silent_times_is_never_kept_long(mount: Mount, monkeypatch: py
 
 def test_what_was_moved_here_is_looked_up_again(mount: Mount) -> None:
     old, new = AssetPath(("a",)), AssetPath(("c",))
-    mount.coherence.note_moved([(1, "a"), (1, "c")], [(old, new)])
+    mount.coherence.note_moved([(1, "a"), (1, "c")], Moved([(old, new)]))
     (doubts,) = mount.caches.told
     assert set(doubts.names) == {(1, "a"), (1, "c"), (2, "l")}
     assert mount.inodes.at_path(new) is mount.a
