@@ -178,10 +178,14 @@ class _Life:
                     if self._drain_until is None:
                         nursery.start_soon(self._drain_and_end)
                     else:
-                        self._wired.operations.reader.terminate()
+                        nursery.start_soon(self._end)
 
     async def _drain_and_end(self) -> None:
         await self._drain()
+        await self._end()
+
+    async def _end(self) -> None:
+        """Read no more requests."""
         operations = self._wired.operations
         # What it tells the kernel may wait for a caller who waits for us: as long as requests are answered, it ends.
         await trio.to_thread.run_sync(operations.kernel_caches.close)
