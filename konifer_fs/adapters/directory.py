@@ -70,20 +70,27 @@ class DirectoryObjectStore:
             os.fsync(bucket)
 
     def _link(self, source: Path, original: int, bucket: int, key: str) -> bool:
-        """Let the source be the object; gives whether it is. Its time becomes that of this put."""
+        """Let the source be the object; gives whether it is. Its time becomes that of this put.
+
+        It is forced to disk under its second name: a file system with a journal then writes that only once.
+        """
         facts = os.fstat(original)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
             return False
         if stat.S_IMODE(facts.st_mode) != self._mode:
             os.fchmod(original, self._mode)
         os.utime(original)
-        os.fsync(original)
         try:
             os.link(source, key, dst_dir_fd=bucket, follow_symlinks=False)
         except OSError as error:
             if error.errno not in _NO_LINK:
                 raise
-            return error.errno == errno.EEXIST and os.path.samestat(facts, _stat(bucket, key))
+            if error.errno != errno.EEXIST or not os.path.samestat(facts, _stat(bucket, key)):
+                return False
+            os.fsync(original)
+        else:
+            with _removed_on_failure(bucket, key):
+                os.fsync(original)
         return True
 
     def fetch(self, ref: ObjectRef, target: BinaryIO, part: Part | None = None) -> None:
@@ -259,7 +266,7 @@ def _read_umask() -> int:
 def _copy_durably(source: int, bucket: int, key: str) -> None:
     """Copy an open file under a temporary name, then name it `key`."""
     temporary = f"{_TEMPORARY_PREFIX}{uuid4().hex}"
-    try:
+    with _removed_on_failure(bucket, temporary):
         copy = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=bucket)
         try:
             _copy(source, copy)
@@ -267,9 +274,15 @@ def _copy_durably(source: int, bucket: int, key: str) -> None:
         finally:
             os.close(copy)
         os.rename(temporary, key, src_dir_fd=bucket, dst_dir_fd=bucket)
+
+
+@contextmanager
+def _removed_on_failure(bucket: int, name: str) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary, dir_fd=bucket)
+            os.unlink(name, dir_fd=bucket)
         raise
 
 

@@ -1,5 +1,6 @@
 """What only the store in a directory does: its layout, and that no name leads out of it."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from konifer_fs.adapters.directory import DirectoryObjectStore
-from konifer_fs.domain.errors import ContentUnreadable, KoniferFsError, ObjectMissing, StoreRefused, StoreUnreachable
+from konifer_fs.domain.errors import (
+    ContentUnreadable,
+    KoniferFsError,
+    ObjectMissing,
+    StoreFull,
+    StoreRefused,
+    StoreUnreachable,
+)
 from konifer_fs.domain.variant import ObjectRef
 
 REF = ObjectRef("assets", "key.jpeg")
@@ -152,6 +160,22 @@ def test_a_source_on_the_same_file_system_becomes_the_object(
     assert names_in(root / "assets") == ["key.jpeg"]
     assert found is not None
     assert found.modified.timestamp() > began - 1
+
+
+def test_a_source_that_cannot_be_forced_to_disk_becomes_no_object(
+    store: DirectoryObjectStore, root: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store.put(ObjectRef("assets", "before"), source, "image/jpeg")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        for key in ("before", "key.jpeg"):
+            with pytest.raises(StoreFull):
+                store.put(ObjectRef("assets", key), source, "image/jpeg")
+    assert names_in(root / "assets") == ["before"]
+    assert source.read_bytes() == b"bytes"
 
 
 def test_another_file_in_its_place_is_replaced(store: DirectoryObjectStore, root: Path, source: Path) -> None:
