@@ -24,41 +24,58 @@ _PLOT: Final = "beside.svg"
 
 
 def measure(directory: Path, rounds: int) -> str:
-    """Run all rounds below `directory`; gives the section, and draws the plot."""
+    """Run all rounds below `directory`; gives the section, and draws the plot. Nothing is removed before the end."""
     corpus = directory / "corpus"
     size = make_corpus(corpus)
     figures = Figures()
     with all_places(directory) as places:
         for number in range(rounds):
             print(f"round {number + 1} of {rounds} ...", file=sys.stderr)
-            _measure_round(figures, corpus, places)
+            _copy(figures, corpus, places, number)
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds}, of what was copied ...", file=sys.stderr)
+            _read_and_move(figures, places, number)
+        for number in range(rounds):
+            _everywhere(figures, places, "`rm -r`", partial(_remove, number))
         names = [place.name for place in places]
     _draw(figures, names, Path(__file__).parents[1] / "docs" / _PLOT)
     return _write_section(figures, names, size, rounds)
 
 
-def _measure_round(figures: Figures, corpus: Path, places: Sequence[Place]) -> None:
-    def everywhere(what: str, work: Callable[[Path], object], *, with_attributes: bool = False) -> None:
-        for place in places:
-            if place.has_attributes or not with_attributes:
-                figures.time(what, place.name, partial(work, place.path))
+def _everywhere(
+    figures: Figures,
+    places: Sequence[Place],
+    what: str,
+    work: Callable[[Path], object],
+) -> None:
+    for place in places:
+        figures.time(what, place.name, partial(work, place.path))
 
-    everywhere("`cp -r`", lambda path: run("cp", "-r", corpus, path / "one"))
-    everywhere("`cp -r` by 8 processes", lambda path: copy_at_once(corpus, path / "many"))
+
+def _copy(figures: Figures, corpus: Path, places: Sequence[Place], number: int) -> None:
+    do = partial(_everywhere, figures, places)
+    do("`cp -r`", lambda path: run("cp", "-r", corpus, path / f"one-{number}"))
+    do("`cp -r` by 8 processes", lambda path: copy_at_once(corpus, path / f"many-{number}"))
+
+
+def _read_and_move(figures: Figures, places: Sequence[Place], number: int) -> None:
+    do, one = partial(_everywhere, figures, places), f"one-{number}"
     for place in places:
         place.settle()
         place.forget()
-    everywhere("`find`, cold", lambda path: run("find", path / "one"))
-    everywhere("`find` again", lambda path: run("find", path / "one"))
-    everywhere("`ls -lR`, first", lambda path: run("ls", "-lR", path / "one"))
-    everywhere("`ls -lR` again", lambda path: run("ls", "-lR", path / "one"))
-    everywhere("`md5sum` of all, cold", lambda path: read_all(path / "one"))
-    everywhere("`md5sum` of all again", lambda path: read_all(path / "one"))
-    everywhere("`getfattr -R -d`", lambda path: run("getfattr", "-R", "-d", path / "one"), with_attributes=True)
-    everywhere("`mv` of the directory", lambda path: run("mv", path / "one", path / "two"))
-    everywhere("`rm -r`", lambda path: run("rm", "-r", path / "two"))
-    for place in places:
-        run("rm", "-r", place.path / "many")
+    do("`find`, cold", lambda path: run("find", path / one))
+    do("`find` again", lambda path: run("find", path / one))
+    do("`ls -lR`, first", lambda path: run("ls", "-lR", path / one))
+    do("`ls -lR` again", lambda path: run("ls", "-lR", path / one))
+    do("`md5sum` of all, cold", lambda path: read_all(path / one))
+    do("`md5sum` of all again", lambda path: read_all(path / one))
+    with_attributes = [place for place in places if place.has_attributes]
+    _everywhere(figures, with_attributes, "`getfattr -R -d`", lambda path: run("getfattr", "-R", "-d", path / one))
+    do("`mv` of the directory", lambda path: run("mv", path / one, path / f"two-{number}"))
+
+
+def _remove(number: int, path: Path) -> None:
+    run("rm", "-r", path / f"two-{number}")
 
 
 def _medians(figures: Figures, names: Sequence[str]) -> Mapping[str, Sequence[float | None]]:

@@ -206,7 +206,7 @@ def _prepare_process() -> None:
     """Allow as many files as the system does; a crash leaves its stacks in the log.
 
     Rounds of garbage collection, which look at what stays anyway, are few: that made copying 8 % faster, and listing
-    15 %. What they would have freed takes some MiB.
+    7 %. What they would have freed takes some MiB.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
