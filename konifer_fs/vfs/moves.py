@@ -98,6 +98,8 @@ class Moves:
             NoSuchName, NameTaken, NameReserved, NameTooLong, NameNotText, IsADirectory, NotADirectory,
             DirectoryNotEmpty, MoveIntoItself; WrongMediumType or NotWhole for a local file.
         """
+        if (entry := self._move_plainly(source, target, on_clash, now_ns)) is not None:
+            return Moved(nodes=[entry])
         moving = changeable(self._tree.lookup(source.directory, source.name))
         there = self._tree.find(target.directory, target.name)
         if there is not None:
@@ -121,6 +123,21 @@ class Moves:
             self._commit_exchanged(draft for draft in revealed if draft is move.moving or draft is move.there)
         self._drafts.rebase(moved.renamed)
         return moved
+
+    def _move_plainly(self, source: Place, target: Place, on_clash: OnClash, now_ns: int) -> Entry | None:
+        """Rename a stored entry to a free name, as most are, without a look before; a draft begun meanwhile follows."""
+        are_stored = all(self._tree.can_be_stored_only(place.directory, place.name) for place in (source, target))
+        if on_clash is OnClash.EXCHANGE or not are_stored:
+            return None
+        entry = self._metadata.move_named(source.directory, source.name, target.directory, target.name, now_ns)
+        if entry is None:
+            return None
+        draft = self._drafts.find(source.directory, source.name)
+        if draft is not None and draft.id == entry.id:
+            with draft.lock:
+                self._drafts.rename(draft, target.directory, target.name)
+                self._settle_name(draft)
+        return entry
 
     def _refuse(self, move: _Move) -> None:
         """Raise for what the store cannot see, because a draft is involved."""

@@ -82,6 +82,11 @@ class Tree:
         """Give the draft called `name` in `directory`; asks no store."""
         return self._drafts.find(directory, name)
 
+    def can_be_stored_only(self, directory: Directory, name: str) -> bool:
+        """Whether nothing but the store can have something of that name: no draft has it, nor is it one made up."""
+        is_ordinary = not is_reserved(name) and name != SHARED and len(name.encode()) <= MAX_NAME_BYTES
+        return is_ordinary and self._drafts.find(directory, name) is None
+
     def has_drafts(self, directory: Directory) -> bool:
         """Whether some name in a directory is a draft's."""
         return bool(self._drafts.list_in(directory))

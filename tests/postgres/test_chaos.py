@@ -82,7 +82,11 @@ class Writer:
 
     def move(self) -> None:
         on_clash = self.random.choice([OnClash.REPLACE, OnClash.REPLACE, OnClash.REFUSE, OnClash.EXCHANGE])
-        self.store.move(self.directory(), self.name(), self.directory(), self.name(), on_clash, time.time_ns())
+        source, name, target, new_name = self.directory(), self.name(), self.directory(), self.name()
+        in_one_trip = on_clash is not OnClash.EXCHANGE and self.random.random() < 0.5
+        if in_one_trip and self.store.move_named(source, name, target, new_name, time.time_ns()) is not None:
+            return
+        self.store.move(source, name, target, new_name, on_clash, time.time_ns())
 
     def unlink(self) -> None:
         directory, name = self.directory(), self.name()

@@ -75,6 +75,59 @@ def test_an_entry_that_changes_its_path_takes_the_next_id_there(connection: Conn
     ledger.check(connection)
 
 
+@pytest.mark.parametrize(("target", "new_name"), [("/a", "y.jpg"), ("/b", "y.jpg"), ("/c", "x.jpg"), ("/", "a.jpg")])
+def test_a_rename_in_one_trip_does_what_every_rename_does(connection: Connection, target: str, new_name: str) -> None:
+    """`/b` has held entries, `/c` never has."""
+    directories = {path: make(connection, path) for path in ("/", "/a", "/b", "/c")}
+    add(connection, directories["/b"], "first.jpg")
+    old = add(connection, directories["/a"], "x.jpg", SAID)
+    with connection.transaction(force_rollback=True):
+        wanted = move(connection, directories["/a"], "x.jpg", directories[target], new_name)
+        left = everything(connection)
+    assert moving.move_named(connection, directories["/a"], "x.jpg", directories[target], new_name, 77) == wanted
+    assert everything(connection) == left
+    assert wanted.id == old.id
+    ledger.check(connection)
+
+
+@pytest.mark.parametrize(
+    ("name", "new_name"),
+    [
+        *(("x.jpg", taken) for taken in ("x.jpg", "y.jpg", "link", "made", "implied")),
+        *((other, "new.jpg") for other in ("link", "made", "implied", "0.jpeg", "none.jpg", "claimed")),
+        ("x.jpg", "7.jpeg"),
+    ],
+)
+def test_a_rename_that_needs_more_than_one_trip_changes_nothing(
+    connection: Connection, name: str, new_name: str
+) -> None:
+    """`claimed` names an entry, and by another writer's doing a directory as well, which has the name."""
+    directory = make(connection, "/a")
+    for file in ("x.jpg", "y.jpg", "claimed"):
+        add(connection, directory, file)
+    naming.make_symlink(connection, directory, "link", "x.jpg", OWNERSHIP)
+    naming.make_directory(connection, directory, "made", OWNERSHIP)
+    for path in ("root.a", "root.a.implied", "root.a.claimed"):
+        trees.add_asset(connection, path)
+    before = everything(connection)
+    assert moving.move_named(connection, directory, name, directory, new_name, 77) is None
+    assert everything(connection) == before
+
+
+def test_a_rename_in_one_trip_needs_both_directories(connection: Connection) -> None:
+    directory, gone = make(connection, "/a"), make(connection, "/gone")
+    trees.add_asset(connection, "root.foreign")
+    foreign = reading.find_directory(connection, AssetPath(("foreign",)))
+    assert foreign
+    add(connection, directory, "x.jpg")
+    removing.remove_directory(connection, gone, 1)
+    before = everything(connection)
+    for other in (gone, foreign):
+        assert moving.move_named(connection, directory, "x.jpg", other, "x.jpg", 77) is None
+        assert moving.move_named(connection, other, "x.jpg", directory, "y.jpg", 77) is None
+    assert everything(connection) == before
+
+
 def test_a_foreign_entry_gets_its_name_by_a_rename(connection: Connection) -> None:
     asset = trees.add_asset(connection, "root.a.b")
     source = reading.find_directory(connection, AssetPath(("a", "b")))

@@ -14,11 +14,13 @@ from konifer_fs.adapters.postgres import (
     places,
     reading,
     removing,
+    rows,
     sql_annotations,
     sql_assets,
     sql_moves,
     sql_names,
 )
+from konifer_fs.adapters.postgres.pipelining import one_trip
 from konifer_fs.adapters.postgres.places import Place
 from konifer_fs.adapters.postgres.rebasing import Rebase, rebase
 from konifer_fs.domain.errors import (
@@ -30,7 +32,7 @@ from konifer_fs.domain.errors import (
     NotADirectory,
 )
 from konifer_fs.domain.node import Directory, Entry, Node, Symlink
-from konifer_fs.domain.path import AssetPath
+from konifer_fs.domain.path import AssetPath, candidate_labels
 from konifer_fs.ports import OnClash
 
 
@@ -62,6 +64,33 @@ class Occupied:
     place: Place
     name: str
     node: Node
+
+
+def move_named(
+    connection: Connection, source: Directory, name: str, target: Directory, new_name: str, now_ns: int
+) -> Entry | None:
+    """Rename the entry that has a name of its own, in one round trip; gives it, or None, and nothing is renamed.
+
+    So it is when something has the new name, or when there is more to heed.
+    """
+    if not (source.made and target.made) or naming.may_be_default(name) or naming.may_be_default(new_name):
+        return None
+    wanted = {
+        "ids": [source.id, target.id],
+        "dir": source.id,
+        "name": name,
+        "labels": list(candidate_labels(name)),
+        "to": target.id,
+        "new_name": new_name,
+        "new_labels": list(candidate_labels(new_name)),
+        "now": now_ns,
+    }
+    with one_trip(connection):
+        connection.execute(sql_names.LOCK_DIRECTORIES, wanted)
+        connection.execute(sql_assets.LOCK_NAMED, wanted)
+        moved = connection.execute(sql_moves.MOVE_NAMED, wanted)
+    row = moved.fetchone()
+    return rows.entry_in(AssetPath.from_ltree(row[-1]), row) if row else None
 
 
 def move(

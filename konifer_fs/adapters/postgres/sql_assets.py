@@ -8,6 +8,8 @@ trigger takes them at an insert), rows of files. A variant's row is waited for u
 
 from typing import Final
 
+from konifer_fs.adapters.postgres import sql_columns
+
 _TELL: Final = """told AS (
   INSERT INTO outbox (id, event_type, payload, created_at)
   SELECT gen_random_uuid(), 'VARIANT_DELETED',
@@ -42,12 +44,7 @@ WITH
   SELECT d.path FROM konifer_fs.node d
    WHERE d.id = %(dir)s AND d.path IS NOT NULL
      AND NOT EXISTS (SELECT FROM konifer_fs.node WHERE parent = %(dir)s AND name = %(name)s AND asset_id IS NULL)
-     AND NOT EXISTS (
-       SELECT FROM unnest(%(labels)s::text[]) label
-        WHERE EXISTS (SELECT FROM konifer_fs.node WHERE path = d.path || label)
-           OR (SELECT true FROM asset_tree
-                WHERE path >= d.path || label AND path < konifer_fs.after(d.path || label) AND is_ready
-                ORDER BY asset_tree.path LIMIT 1))),
+     AND NOT {sql_columns.HAS_DIRECTORY.format("d.path", "%(labels)s")}),
  old AS (
   SELECT n.asset_id AS id FROM konifer_fs.node n, here
    WHERE n.parent = %(dir)s AND n.name = %(name)s AND n.asset_id IS NOT NULL),

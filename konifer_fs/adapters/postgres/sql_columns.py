@@ -28,3 +28,10 @@ BRANCHES: Final = """(
      WHERE path > {0} AND path < konifer_fs.after({0}) AND is_ready ORDER BY asset_tree.path LIMIT 1)
    OR (SELECT true FROM konifer_fs.node
         WHERE path > {0} AND path < konifer_fs.after({0}) ORDER BY node.path LIMIT 1))"""
+# Whether in the directory at a path there is one that has one of so many labels.
+HAS_DIRECTORY: Final = """EXISTS (
+       SELECT FROM unnest({1}::text[]) label
+        WHERE EXISTS (SELECT FROM konifer_fs.node WHERE path = {0} || label)
+           OR (SELECT true FROM asset_tree
+                WHERE path >= {0} || label AND path < konifer_fs.after({0} || label) AND is_ready
+                ORDER BY asset_tree.path LIMIT 1))"""

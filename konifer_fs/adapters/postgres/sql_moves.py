@@ -8,6 +8,8 @@ change, for they name their directory by its id.
 
 from typing import Final
 
+from konifer_fs.adapters.postgres import sql_columns
+
 
 def _rebased(column: str, old: str, new: str) -> str:
     # subpath() of all labels is an error, so the directory itself is a case of its own.
@@ -34,6 +36,36 @@ WITH next AS (
   ON CONFLICT (path) DO UPDATE SET last_entry_id = counter.last_entry_id + 1
   RETURNING counter.last_entry_id)
 UPDATE asset_tree SET path = %(path)s::ltree, entry_id = next.last_entry_id FROM next WHERE id = %(asset)s
+"""
+
+# What `LOCK_NAMED` has locked, if it shows under that name, to a name that nothing has. Gives an entry's row.
+MOVE_NAMED: Final = f"""
+WITH
+ here (node, old, new, id, entry_id, format, size, bucket, key, created_at, modified_at) AS (
+  SELECT n.id, s.path, t.path, {sql_columns.ENTRY}
+    FROM konifer_fs.node n
+    JOIN asset_tree a ON a.id = n.asset_id AND a.is_ready
+    JOIN konifer_fs.node s ON s.id = %(dir)s AND s.path = a.path
+    JOIN konifer_fs.node t ON t.id = %(to)s AND t.path IS NOT NULL
+    {sql_columns.ORIGINAL}
+   WHERE n.parent = %(dir)s AND n.name = %(name)s
+     AND NOT EXISTS (SELECT FROM konifer_fs.node WHERE parent = %(to)s AND name = %(new_name)s)
+     AND NOT {sql_columns.HAS_DIRECTORY.format("s.path", "%(labels)s")}
+     AND NOT {sql_columns.HAS_DIRECTORY.format("t.path", "%(new_labels)s")}),
+ next AS (
+  INSERT INTO path_entry_counter AS counter (path) SELECT new FROM here WHERE new <> old
+  ON CONFLICT (path) DO UPDATE SET last_entry_id = counter.last_entry_id + 1
+  RETURNING counter.last_entry_id),
+ moved AS (
+  UPDATE asset_tree a SET path = here.new, entry_id = next.last_entry_id FROM here, next WHERE a.id = here.id),
+ touched AS (
+  UPDATE konifer_fs.node SET mtime = %(now)s::bigint, ctime = %(now)s::bigint
+   WHERE id = ANY(%(ids)s::bigint[]) AND EXISTS (SELECT FROM here))
+UPDATE konifer_fs.node n SET parent = %(to)s::bigint, name = %(new_name)s, ctime = %(now)s::bigint
+  FROM here
+ WHERE n.id = here.node
+RETURNING 'f', n.name, {sql_columns.NODE}, here.id, coalesce((SELECT last_entry_id FROM next), here.entry_id),
+          here.format, here.size, here.bucket, here.key, here.created_at, here.modified_at, NULL::text, here.new::text
 """
 
 MOVE_PATHS: Final = f"""
