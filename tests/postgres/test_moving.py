@@ -1,7 +1,9 @@
 """Renaming: what rename(2) promises, entry ids, annotations of what is replaced, and whole directories at once."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from psycopg import Connection
+from psycopg import Connection, connect
 
 from konifer_fs.adapters.postgres import moving, naming, reading, recording, removing
 from konifer_fs.domain.asset import AnnotationEdit
@@ -126,6 +128,23 @@ def test_a_rename_in_one_trip_needs_both_directories(connection: Connection) -> 
         assert moving.move_named(connection, directory, "x.jpg", other, "x.jpg", 77) is None
         assert moving.move_named(connection, other, "x.jpg", directory, "y.jpg", 77) is None
     assert everything(connection) == before
+
+
+def test_ids_that_another_writer_is_taking_are_waited_for(connection: Connection, migrated: str) -> None:
+    """Else a renaming fails as often as somebody uploads to where the directory goes."""
+    trees.add_asset(connection, "root.b")
+    trees.add_asset(connection, "root.a")
+    connection.execute("DELETE FROM asset_variant WHERE asset_id IN (SELECT id FROM asset_tree WHERE path = 'root.b')")
+    connection.execute("DELETE FROM asset_tree WHERE path = 'root.b'")
+    root = make(connection, "/")
+    with connect(migrated, autocommit=True) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            trees.add_asset(other, "root.b", ready=False)
+            moving_there = pool.submit(move, connection, root, "a", root, "b")
+            while not ledger.one(other, "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"):
+                assert not moving_there.done()
+        assert isinstance(moving_there.result(30), Directory)
+    assert connection.execute("SELECT entry_id FROM asset_tree WHERE is_ready").fetchall() == [(2,)]
 
 
 def test_a_foreign_entry_gets_its_name_by_a_rename(connection: Connection) -> None:

@@ -45,6 +45,7 @@ def rebase(connection: Connection, moves: Sequence[Rebase]) -> None:
         _move_paths(connection, moves)
     except CheckViolation as error:
         raise NameTooLong(moves[0].new.konifer) from error
+    connection.execute(sql_moves.LOCK_COUNTERS, trees)
     connection.execute(sql_moves.MOVE_ASSETS, trees)
 
 

@@ -96,6 +96,15 @@ SELECT path::text
  ORDER BY old.path
 """
 
+# So that nobody takes the ids that `MOVE_ASSETS` gives, which reads the counters first.
+LOCK_COUNTERS: Final = f"""
+SELECT path FROM path_entry_counter
+ WHERE path = ANY(ARRAY(
+   SELECT c.path FROM {_TREES}
+    CROSS JOIN LATERAL (SELECT path FROM path_entry_counter WHERE {_BELOW.replace("old", "new")} OFFSET 0) c))
+ ORDER BY path FOR UPDATE
+"""
+
 # Ids stay where the new path never held an entry, else they are its next ones in the old order.
 MOVE_ASSETS: Final = f"""
 WITH
