@@ -53,10 +53,13 @@ def remove_symlink(connection: Connection, parent: Directory, symlink: Symlink, 
 def remove_directory(connection: Connection, directory: Directory, now_ns: int) -> None:
     """Remove an empty directory; raises DirectoryNotEmpty (also for what is not ready yet), MovedOn, ReadOnly (root).
 
-    Locked are it and the directory above: what a mount puts into it meanwhile is seen here, or finds it gone.
+    Locked are it and the directory above: what a mount puts into it meanwhile is seen here, or finds it gone. Where
+    nothing is in the way, it takes one round trip.
     """
     if not directory.path.labels:
         raise ReadOnly(directory.path.konifer)
+    if directory.made and _remove_in_one_trip(connection, directory, now_ns):
+        return
     with connection.transaction():
         paths = {"paths": [directory.path.ltree, directory.path.parent.ltree]}
         locked = connection.execute(sql_names.LOCK_PATHS, paths).fetchall()
@@ -67,6 +70,15 @@ def remove_directory(connection: Connection, directory: Directory, now_ns: int) 
             raise MovedOn(directory.path.konifer)
         drop_directory(connection, place.id)
         places.touch(connection, [above], now_ns)
+
+
+def _remove_in_one_trip(connection: Connection, directory: Directory, now_ns: int) -> bool:
+    path, above = directory.path.ltree, directory.path.parent.ltree
+    wanted = {"paths": [path, above], "id": directory.id, "path": path, "above": above, "now": now_ns}
+    with one_trip(connection):
+        connection.execute(sql_names.LOCK_PATHS, wanted)
+        removed = connection.execute(sql_names.DROP_EMPTY, wanted)
+    return removed.fetchone() is not None
 
 
 def check_empty(connection: Connection, directory: Directory) -> None:

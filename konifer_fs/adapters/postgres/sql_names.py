@@ -9,6 +9,8 @@ lock still sees everything else as of its own beginning.
 
 from typing import Final
 
+from konifer_fs.adapters.postgres import sql_columns
+
 # EXISTS would drop the ORDER BY, which keeps the range off Konifer's GiST index.
 _HOLDS: Final = """(SELECT true FROM asset_tree
         WHERE path >= %(path)s::ltree AND path < konifer_fs.after(%(path)s::ltree) ORDER BY asset_tree.path LIMIT 1)"""
@@ -65,12 +67,29 @@ RENAME: Final = "UPDATE konifer_fs.node SET name = %(name)s WHERE id = %(id)s"
 _NEW_ID: Final = """CASE WHEN EXISTS (SELECT FROM konifer_fs.node WHERE id = %(id)s::bigint)
        THEN nextval('konifer_fs.node_id_seq') ELSE %(id)s::bigint END"""
 
-INSERT_DIRECTORY: Final = f"""
+
+def _insert_directory(parent: str, source: str) -> str:
+    return f"""
 INSERT INTO konifer_fs.node (id, parent, name, path, mode, uid, gid, mtime, ctime)
-SELECT {_NEW_ID}, %(parent)s::bigint, %(name)s, %(path)s::ltree,
-       %(mode)s::int, %(uid)s::bigint, %(gid)s::bigint, %(mtime)s::bigint, %(ctime)s::bigint
+SELECT {_NEW_ID}, {parent}, %(name)s, %(path)s::ltree,
+       %(mode)s::int, %(uid)s::bigint, %(gid)s::bigint, %(mtime)s::bigint, %(ctime)s::bigint {source}
 ON CONFLICT DO NOTHING RETURNING id
 """
+
+
+INSERT_DIRECTORY: Final = _insert_directory("%(parent)s::bigint", "")
+
+# Does nothing when the directory above is elsewhere by now, or when anything has the name.
+MAKE_DIRECTORY: Final = f"""
+WITH
+ here AS (
+  SELECT d.id AS parent FROM konifer_fs.node d
+   WHERE d.id = %(parent)s AND d.path = %(above)s::ltree
+     AND NOT EXISTS (SELECT FROM konifer_fs.node WHERE parent = %(parent)s AND name = %(name)s)
+     AND NOT {sql_columns.HAS_DIRECTORY.format("d.path", "%(labels)s")}),
+ touched AS (
+  UPDATE konifer_fs.node n SET mtime = %(now)s::bigint, ctime = %(now)s::bigint FROM here WHERE n.id = here.parent)
+{_insert_directory("here.parent", "FROM here")}"""
 
 INSERT_SYMLINK: Final = """
 INSERT INTO konifer_fs.node (parent, name, target, mode, uid, gid, mtime, ctime)
@@ -125,10 +144,23 @@ RETURNING id
 """
 
 # A file's row below a path without assets is stale: its asset was moved away by another writer.
-HOLDS_ANYTHING: Final = f"""
-SELECT EXISTS (SELECT FROM konifer_fs.node WHERE parent = %(id)s AND path IS NOT NULL)
+_HOLDS_ANYTHING: Final = f"""(EXISTS (SELECT FROM konifer_fs.node WHERE parent = %(id)s AND path IS NOT NULL)
     OR EXISTS (SELECT FROM konifer_fs.node WHERE parent = %(id)s AND target IS NOT NULL)
-    OR {_HOLDS} IS NOT NULL
+    OR {_HOLDS} IS NOT NULL)"""
+
+HOLDS_ANYTHING: Final = f"SELECT {_HOLDS_ANYTHING}"
+
+# Does nothing unless the directory is where it was, and empty.
+DROP_EMPTY: Final = f"""
+WITH
+ empty AS (
+  SELECT d.id, above.id AS above
+    FROM konifer_fs.node d JOIN konifer_fs.node above ON above.path = %(above)s::ltree
+   WHERE d.id = %(id)s AND d.path = %(path)s::ltree AND NOT {_HOLDS_ANYTHING}),
+ unnamed AS (UPDATE konifer_fs.node n SET parent = NULL, name = NULL FROM empty WHERE n.parent = empty.id),
+ touched AS (
+  UPDATE konifer_fs.node n SET mtime = %(now)s::bigint, ctime = %(now)s::bigint FROM empty WHERE n.id = empty.above)
+DELETE FROM konifer_fs.node n USING empty WHERE n.id = empty.id RETURNING n.id
 """
 
 UNNAME_CHILDREN: Final = "UPDATE konifer_fs.node SET parent = NULL, name = NULL WHERE parent = %(id)s"

@@ -1,0 +1,147 @@
+"""Round trips: what takes one, however far away the database is, and that it does what takes more in other cases."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from psycopg import Connection
+
+from konifer_fs.adapters.postgres import editing, moving, naming, reading, recording, removing
+from konifer_fs.domain.errors import DirectoryNotEmpty, NameTaken
+from konifer_fs.domain.node import Directory, Entry, Ownership
+from konifer_fs.domain.path import AssetPath
+from konifer_fs.ports import OnClash
+from tests.postgres import ledger, trees
+from tests.postgres.drafts import OWNERSHIP, make, new_entry, node_id
+
+NODES = "SELECT * FROM konifer_fs.node ORDER BY id"
+NAMES = ["b", "Été 2026", "spelled__20so", "0", "a.b"]
+
+
+@contextmanager
+def counting(connection: Connection) -> Iterator[list[int]]:
+    """Count the round trips: each ends with a message of its own kind, which libpq tells of."""
+    counted: list[int] = []
+    with tempfile.TemporaryFile("w+") as told:
+        connection.pgconn.trace(told.fileno())
+        try:
+            yield counted
+        finally:
+            connection.pgconn.untrace()
+        told.seek(0)
+        counted.append(sum("\tSync" in line for line in told))
+
+
+@pytest.fixture
+def directory(connection: Connection) -> Directory:
+    return make(connection, "/a")
+
+
+@pytest.fixture
+def entry(connection: Connection, directory: Directory) -> Entry:
+    return recording.record(connection, new_entry(directory, "x.jpg", node_id(connection)))
+
+
+Work = Callable[[Connection, Directory, Entry], object]
+
+REPEATED: list[Work] = [
+    lambda connection, directory, _: reading.find_child(connection, directory, "x.jpg"),
+    lambda connection, directory, _: reading.list_page(connection, directory, reading.Cursor()),
+    lambda connection, _, entry: reading.refresh(connection, entry),
+    lambda connection, _, entry: editing.set_ownership(connection, entry, Ownership(mode=0o600)),
+]
+DONE_ONCE: list[Work] = [
+    lambda connection, directory, _: recording.record(connection, new_entry(directory, "y.jpg", 12345)),
+    lambda connection, directory, _: recording.record(connection, new_entry(directory, "x.jpg", 12345)),
+    lambda connection, directory, _: moving.move_named(connection, directory, "x.jpg", directory, "y.jpg", 1),
+    lambda connection, directory, _: removing.remove_named(connection, directory, "x.jpg", 1),
+    lambda connection, directory, _: naming.make_directory(connection, directory, "b", OWNERSHIP),
+]
+
+
+@pytest.mark.parametrize("work", DONE_ONCE)
+def test_what_changes_names_takes_one_round_trip(
+    connection: Connection, directory: Directory, entry: Entry, work: Work
+) -> None:
+    with counting(connection) as trips:
+        assert work(connection, directory, entry) is not None
+    assert trips == [1]
+
+
+@pytest.mark.parametrize("work", REPEATED)
+def test_a_single_statement_takes_one_round_trip_once_it_is_planned(
+    connection: Connection, directory: Directory, entry: Entry, work: Work
+) -> None:
+    work(connection, directory, entry)
+    with counting(connection) as trips:
+        assert work(connection, directory, entry) is not None
+    assert trips == [1]
+
+
+def test_an_empty_directory_is_removed_in_one_round_trip(connection: Connection, directory: Directory) -> None:
+    with counting(connection) as trips:
+        removing.remove_directory(connection, directory, 1)
+    assert trips == [1]
+    assert reading.find_directory(connection, directory.path) is None
+
+
+def test_what_takes_more_would_be_counted(connection: Connection, directory: Directory) -> None:
+    with counting(connection) as trips:
+        naming.make_symlink(connection, directory, "link", "x", OWNERSHIP)
+    assert trips[0] > 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_directory_is_made_as_in_several_trips(
+    connection: Connection, directory: Directory, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ownership = Ownership(mode=0o750, uid=1, gid=2, mtime_ns=77, ctime_ns=77)
+    with connection.transaction(force_rollback=True), monkeypatch.context() as patched:
+        patched.setattr(naming, "_make_in_one_trip", lambda *_: None)
+        wanted = naming.make_directory(connection, directory, name, ownership)
+        left = connection.execute(NODES).fetchall()
+    assert naming.make_directory(connection, directory, name, ownership) == wanted
+    assert connection.execute(NODES).fetchall() == left
+    assert removing._remove_in_one_trip(connection, wanted, 77)
+    assert connection.execute("SELECT mtime, ctime FROM konifer_fs.node WHERE path = 'root.a'").fetchone() == (77, 77)
+    assert reading.find_child(connection, directory, name) is None
+    ledger.check(connection)
+
+
+def test_nothing_is_made_over_anything(connection: Connection, directory: Directory) -> None:
+    recording.record(connection, new_entry(directory, "file", node_id(connection)))
+    naming.make_symlink(connection, directory, "link", "x", OWNERSHIP)
+    naming.make_directory(connection, directory, "made", OWNERSHIP)
+    for path in ("root.a", "root.a.implied", "root.a.in__20between"):
+        trees.add_asset(connection, path)
+    before = connection.execute(NODES).fetchall()
+    for name in ("file", "link", "made", "implied", "in between", "1.jpeg"):
+        with pytest.raises(NameTaken):
+            naming.make_directory(connection, directory, name, OWNERSHIP)
+    assert connection.execute(NODES).fetchall() == before
+
+
+@pytest.mark.parametrize("path", ["root.a", "root.a.b", "root.a.b.c"])
+@pytest.mark.parametrize("ready", [True, False])
+def test_what_is_not_empty_is_not_removed_in_one_trip(
+    connection: Connection, directory: Directory, path: str, ready: bool
+) -> None:
+    trees.add_asset(connection, path, ready=ready)
+    before = connection.execute(NODES).fetchall()
+    with pytest.raises(DirectoryNotEmpty):
+        removing.remove_directory(connection, directory, 77)
+    assert connection.execute(NODES).fetchall() == before
+
+
+def test_a_directory_that_was_moved_is_not_another_ones(connection: Connection, directory: Directory) -> None:
+    """What the mount knew of it is old: nothing is made or removed at the path where it was."""
+    root = make(connection, "/")
+    moved = moving.move(connection, root, "a", root, "z", OnClash.REPLACE, 1)
+    assert isinstance(moved, Directory)
+    made = naming.make_directory(connection, directory, "b", OWNERSHIP)
+    assert made.path == AssetPath(("z", "b"))
+    again = make(connection, "/a")
+    removing.remove_directory(connection, made, 1)
+    removing.remove_directory(connection, moved, 1)
+    assert reading.find_directory(connection, again.path) == again
