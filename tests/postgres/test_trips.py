@@ -3,11 +3,13 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 from psycopg import Connection
 
 from konifer_fs.adapters.postgres import editing, moving, naming, reading, recording, removing
+from konifer_fs.domain.asset import AnnotationEdit, Annotations
 from konifer_fs.domain.errors import DirectoryNotEmpty, NameTaken
 from konifer_fs.domain.node import Directory, Entry, Ownership
 from konifer_fs.domain.path import AssetPath
@@ -21,7 +23,7 @@ NAMES = ["b", "Été 2026", "spelled__20so", "0", "a.b"]
 
 @contextmanager
 def counting(connection: Connection) -> Iterator[list[int]]:
-    """Count the round trips: each ends with a message of its own kind, which libpq tells of."""
+    """Count the round trips: what libpq tells to have sent up to a message, or two, that asks for the answers."""
     counted: list[int] = []
     with tempfile.TemporaryFile("w+") as told:
         connection.pgconn.trace(told.fileno())
@@ -30,7 +32,9 @@ def counting(connection: Connection) -> Iterator[list[int]]:
         finally:
             connection.pgconn.untrace()
         told.seek(0)
-        counted.append(sum("\tSync" in line for line in told))
+        lines = [line.rstrip("\n").split("\t") for line in told]
+        asks = [line[3] in {"Sync", "Flush"} for line in lines if line[1:2] == ["F"]]
+        counted.append(sum(ask and not before for before, ask in pairwise([False, *asks])))
 
 
 @pytest.fixture
@@ -77,6 +81,32 @@ def test_a_single_statement_takes_one_round_trip_once_it_is_planned(
     with counting(connection) as trips:
         assert work(connection, directory, entry) is not None
     assert trips == [1]
+
+
+SAID: list[AnnotationEdit] = [
+    AnnotationEdit(alt="a cat", source_url="https://example.org/", labels={"k": "v", "other": "v"}, tags=("b", "a")),
+    AnnotationEdit(labels={"k": "v"}),
+]
+
+
+@pytest.mark.parametrize("edit", SAID)
+def test_what_is_said_of_an_entry_is_read_in_one_round_trip_and_written_in_another(
+    connection: Connection, entry: Entry, edit: AnnotationEdit
+) -> None:
+    with counting(connection) as trips:
+        editing.edit_annotations(connection, entry, edit)
+    assert trips == [2]
+    assert reading.read_facts(connection, entry).annotations == edit.apply(Annotations())
+
+
+@pytest.mark.parametrize("edit", SAID)
+def test_what_is_said_of_a_draft_takes_one_round_trip_more(
+    connection: Connection, directory: Directory, edit: AnnotationEdit
+) -> None:
+    with counting(connection) as trips:
+        entry = recording.record(connection, new_entry(directory, "y.jpg", 12345, edit=edit))
+    assert trips == [2]
+    assert reading.read_facts(connection, entry).annotations == edit.apply(Annotations())
 
 
 def test_an_empty_directory_is_removed_in_one_round_trip(connection: Connection, directory: Directory) -> None:

@@ -14,6 +14,7 @@ from psycopg import Connection
 from uuid_utils.compat import uuid7
 
 from konifer_fs.adapters.postgres import naming, places, reading, rows, sql_annotations, sql_assets, sql_names
+from konifer_fs.adapters.postgres.pipelining import pipelined
 from konifer_fs.domain.asset import AnnotationEdit, Annotations
 from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.node import Directory, Entry, Node, Ownership, Symlink
@@ -37,23 +38,21 @@ def _set_ownership(connection: Connection, made: Node, ownership: Ownership) -> 
 
 def edit_annotations(connection: Connection, entry: Entry, edit: AnnotationEdit) -> None:
     """Change alt, source, labels, tags, private attributes; raises MovedOn, and what `AnnotationEdit.apply` raises."""
-    with connection.transaction():
-        if not connection.execute(sql_assets.LOCK_ASSETS, {"assets": [entry.asset_id]}).fetchall():
-            raise MovedOn(entry.name or entry.default_name)
+    with pipelined(connection):
+        connection.execute(sql_assets.LOCK_ASSETS, {"assets": [entry.asset_id]})
         before = reading.read_facts(connection, entry).annotations
         after = edit.apply(before)
-        write_difference(connection, entry, before, after, datetime.now(UTC))
-        if before.private != after.private:
-            connection.execute(sql_names.CHANGED, {"id": _node_of(connection, entry), "ctime": time.time_ns()})
+        write_difference(connection, entry, before, after, datetime.now(UTC), time.time_ns())
 
 
 def edit_private(connection: Connection, node: Directory | Symlink, changes: Mapping[str, bytes | None]) -> None:
     """Change private attributes of a directory or symlink; raises TooManyAttributes, MovedOn."""
-    with connection.transaction():
+    with pipelined(connection):
         made = _made(connection, node)
-        if connection.execute(sql_names.LOCK_NODE, {"id": made.id}).fetchone() is None:
-            raise MovedOn(str(node.id))
+        locked = connection.execute(sql_names.LOCK_NODE, {"id": made.id})
         before = Annotations(private=reading.read_private(connection, node._replace(id=made.id)))
+        if locked.fetchone() is None:
+            raise MovedOn(str(node.id))
         after = AnnotationEdit(private=changes).apply(before)
         if before.private != after.private:
             write_private(connection, made.id, before.private, after.private)
@@ -61,9 +60,17 @@ def edit_private(connection: Connection, node: Directory | Symlink, changes: Map
 
 
 def write_difference(
-    connection: Connection, entry: Entry, before: Annotations, after: Annotations, now: datetime
+    connection: Connection,
+    entry: Entry,
+    before: Annotations,
+    after: Annotations,
+    now: datetime,
+    changed_ns: int | None = None,
 ) -> None:
-    """Make the annotations of `entry`, which are `before`, be `after`; `now` is when, as Konifer sees it."""
+    """Make the annotations of `entry`, which are `before`, be `after`; `now` is when, as Konifer sees it.
+
+    What it does not see moves the ctime of the entry's row to `changed_ns`, if that is given.
+    """
     said = replace(before, private=after.private)
     if said != after:
         stamp = now.replace(tzinfo=None)
@@ -72,7 +79,10 @@ def write_difference(
         _write_labels(connection, entry.asset_id, before.labels, after.labels, stamp)
         _write_tags(connection, entry.asset_id, before.tags, after.tags, stamp)
     if before.private != after.private:
-        write_private(connection, _node_of(connection, entry), before.private, after.private)
+        node = _node_of(connection, entry)
+        write_private(connection, node, before.private, after.private)
+        if changed_ns is not None:
+            connection.execute(sql_names.CHANGED, {"id": node, "ctime": changed_ns})
 
 
 def write_private(connection: Connection, node: int, before: Mapping[str, bytes], after: Mapping[str, bytes]) -> None:

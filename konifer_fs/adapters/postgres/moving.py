@@ -20,7 +20,7 @@ from konifer_fs.adapters.postgres import (
     sql_moves,
     sql_names,
 )
-from konifer_fs.adapters.postgres.pipelining import one_trip
+from konifer_fs.adapters.postgres.pipelining import pipelined
 from konifer_fs.adapters.postgres.places import Place
 from konifer_fs.adapters.postgres.rebasing import Rebase, rebase
 from konifer_fs.domain.errors import (
@@ -85,7 +85,7 @@ def move_named(
         "new_labels": list(candidate_labels(new_name)),
         "now": now_ns,
     }
-    with one_trip(connection):
+    with pipelined(connection):
         connection.execute(sql_names.LOCK_DIRECTORIES, wanted)
         connection.execute(sql_assets.LOCK_NAMED, wanted)
         moved = connection.execute(sql_moves.MOVE_NAMED, wanted)

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from psycopg import Connection, Rollback
+from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from konifer_fs.adapters.postgres import editing, naming, places, reading, sql_assets
-from konifer_fs.adapters.postgres.pipelining import one_trip
+from konifer_fs.adapters.postgres.pipelining import pipelined
 from konifer_fs.adapters.postgres.places import Place, ownership_parameters
 from konifer_fs.domain.asset import AnnotationEdit, Annotations
 from konifer_fs.domain.dialect import Dialect
@@ -82,16 +83,21 @@ def record_together(
 
 
 def is_plain(new: NewEntry) -> bool:
-    """Whether `new` can be recorded in one round trip: nothing to be asked first."""
+    """Whether `new` can be recorded in one round trip: nothing to be asked first, and nothing to be said of it."""
+    return _needs_no_look(new) and new.edit == _NO_EDIT
+
+
+def _needs_no_look(new: NewEntry) -> bool:
+    """Whether nothing has to be looked at first: what `new` replaces, if anything, has its name by a row."""
     has_plain_name = new.name is not None and not naming.may_be_default(new.name)
-    return has_plain_name and not new.keep and new.replaces is None and new.edit == _NO_EDIT
+    return has_plain_name and not new.keep and new.replaces is None
 
 
 def _record_plainly(connection: Connection, directory: int, new: NewEntry, dialect: Dialect) -> Entry | None:
     """Record in the directory of that id, in one round trip; gives None when it is gone."""
     now = datetime.now(UTC)
     parameters = _parameters(new, directory, now, dialect)
-    with one_trip(connection):
+    with pipelined(connection):
         locked = connection.execute(sql_assets.LOCK_DIRECTORY, parameters)
         connection.execute(sql_assets.LOCK_NAMED, parameters)
         recorded = connection.execute(sql_assets.COMMIT_DRAFT, parameters)
@@ -103,21 +109,38 @@ def _record_fully(connection: Connection, directory: int, new: NewEntry, dialect
     """Record in the directory of that id, whatever there is to heed; gives None when it is gone."""
     now = datetime.now(UTC)
     parameters = _parameters(new, directory, now, dialect)
-    with connection.transaction():
-        locked = connection.execute(sql_assets.LOCK_DIRECTORY, parameters).fetchone()
-        if locked is None:
+    with pipelined(connection):
+        locked = connection.execute(sql_assets.LOCK_DIRECTORY, parameters)
+        if _needs_no_look(new):
+            connection.execute(sql_assets.LOCK_NAMED, parameters)
+            found, kept = None, None
+        else:
+            found = locked.fetchone()
+            kept = _make_way(connection, found, new, parameters)
+        recorded = connection.execute(sql_assets.COMMIT_DRAFT, parameters)
+        facts = reading.find_facts(connection, [new.asset_id])
+        found = found or locked.fetchone()
+        if found is None:
             return None
-        place = Place(directory, AssetPath.from_ltree(locked[0]))
-        if new.name is not None:
-            naming.adopt(connection, place, new.name)
-        named = connection.execute(sql_assets.LOCK_NAMED, parameters).fetchall()
-        if new.replaces is not None and (new.replaces,) not in named:
-            connection.execute(sql_assets.DROP_ASSETS, {"assets": [new.replaces]})
-        kept = _keep_old(connection, place, new, new.name, parameters) if new.keep and new.name else None
-        entry = _entry(new, place.path, connection.execute(sql_assets.COMMIT_DRAFT, parameters).fetchone(), now)
-        before = reading.read_facts(connection, entry).annotations
+        entry = _entry(new, AssetPath.from_ltree(found[0]), recorded.fetchone(), now)
+        before = facts[new.asset_id].annotations
         editing.write_difference(connection, entry, before, new.edit.apply(kept or before), now)
         return entry
+
+
+def _make_way(
+    connection: Connection, locked: TupleRow | None, new: NewEntry, parameters: Parameters
+) -> Annotations | None:
+    """Take care of what is in the way of `new` in a directory that is `locked`; gives what was said of what is kept."""
+    if locked is None:
+        return None
+    place = Place(parameters["dir"], AssetPath.from_ltree(locked[0]))
+    if new.name is not None:
+        naming.adopt(connection, place, new.name)
+    named = connection.execute(sql_assets.LOCK_NAMED, parameters).fetchall()
+    if new.replaces is not None and (new.replaces,) not in named:
+        connection.execute(sql_assets.DROP_ASSETS, {"assets": [new.replaces]})
+    return _keep_old(connection, place, new, new.name, parameters) if new.keep and new.name else None
 
 
 def _keep_old(
