@@ -78,12 +78,15 @@ def test_an_entry_that_changes_its_path_takes_the_next_id_there(connection: Conn
 
 
 @pytest.mark.parametrize(("target", "new_name"), [("/a", "y.jpg"), ("/b", "y.jpg"), ("/c", "x.jpg"), ("/", "a.jpg")])
-def test_a_rename_in_one_trip_does_what_every_rename_does(connection: Connection, target: str, new_name: str) -> None:
+def test_a_rename_in_one_trip_does_what_every_rename_does(
+    connection: Connection, target: str, new_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`/b` has held entries, `/c` never has."""
     directories = {path: make(connection, path) for path in ("/", "/a", "/b", "/c")}
     add(connection, directories["/b"], "first.jpg")
     old = add(connection, directories["/a"], "x.jpg", SAID)
-    with connection.transaction(force_rollback=True):
+    with connection.transaction(force_rollback=True), monkeypatch.context() as patched:
+        patched.setattr(moving, "pipelined", Connection.transaction)
         wanted = move(connection, directories["/a"], "x.jpg", directories[target], new_name)
         left = everything(connection)
     assert moving.move_named(connection, directories["/a"], "x.jpg", directories[target], new_name, 77) == wanted

@@ -110,7 +110,8 @@ def move(
     request = Request(source=source, name=name, target=target, new_name=new_name, on_clash=on_clash, now_ns=now_ns)
     serialised = False
     while True:
-        with connection.transaction():
+        # A directory's rename counts rows as it goes.
+        with connection.transaction() if serialised else pipelined(connection):
             if serialised:
                 _lock_trees(connection, request)
             old, new = _look(connection, request)
