@@ -1,7 +1,8 @@
 """Does the same with 1,000 pictures on the local disk, on konifer-fs, and on other mounts of S3, side by side.
 
 Each thing is done in one place after the other, so that all suffer alike from what else the machine does. konifer-fs
-and rclone mount are over one server, `rclone serve s3`; s3fs is over moto's, which is slower.
+and rclone mount are over one server, `rclone serve s3`; s3fs is over moto's, which is slower. A bare mount by pyfuse3,
+and boto3 alone on that server, show the price of answering the kernel, and of speaking S3, in Python.
 """
 
 import os
@@ -18,9 +19,13 @@ from bench.copying import Figures, copy_at_once, read_all
 from bench.corpus import DIRECTORIES, FILES, make_corpus
 from bench.mounting import run
 from bench.places import Place, all_places
+from tests.servers import S3Server
 
 COUNT: Final = DIRECTORIES * FILES
 _PLOT: Final = "beside.svg"
+_BOTO3: Final = "boto3"
+_PUT: Final = "PUT"
+_GET: Final = "GET"
 
 
 def measure(directory: Path, rounds: int) -> str:
@@ -28,10 +33,11 @@ def measure(directory: Path, rounds: int) -> str:
     corpus = directory / "corpus"
     size = make_corpus(corpus)
     figures = Figures()
-    with all_places(directory) as places:
+    with all_places(directory) as (places, server):
         for number in range(rounds):
             print(f"round {number + 1} of {rounds} ...", file=sys.stderr)
             _copy(figures, corpus, places, number)
+            _speak_s3(figures, corpus, server)
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}, of what was copied ...", file=sys.stderr)
             _read_and_move(figures, places, number)
@@ -42,12 +48,7 @@ def measure(directory: Path, rounds: int) -> str:
     return _write_section(figures, names, size, rounds)
 
 
-def _everywhere(
-    figures: Figures,
-    places: Sequence[Place],
-    what: str,
-    work: Callable[[Path], object],
-) -> None:
+def _everywhere(figures: Figures, places: Sequence[Place], what: str, work: Callable[[Path], object]) -> None:
     for place in places:
         figures.time(what, place.name, partial(work, place.path))
 
@@ -56,6 +57,24 @@ def _copy(figures: Figures, corpus: Path, places: Sequence[Place], number: int) 
     do = partial(_everywhere, figures, places)
     do("`cp -r`", lambda path: run("cp", "-r", corpus, path / f"one-{number}"))
     do("`cp -r` by 8 processes", lambda path: copy_at_once(corpus, path / f"many-{number}"))
+
+
+def _speak_s3(figures: Figures, corpus: Path, server: S3Server) -> None:
+    bucket = server.make_bucket()
+    files = sorted(path for path in corpus.rglob("*") if path.is_file())
+    with server.client() as client:
+
+        def put_all() -> None:
+            for number, path in enumerate(files):
+                with path.open("rb") as file:
+                    client.put_object(Bucket=bucket, Key=str(number), Body=file)
+
+        def get_all() -> None:
+            for number in range(len(files)):
+                client.get_object(Bucket=bucket, Key=str(number))["Body"].read()
+
+        figures.time(_PUT, _BOTO3, put_all)
+        figures.time(_GET, _BOTO3, get_all)
 
 
 def _read_and_move(figures: Figures, places: Sequence[Place], number: int) -> None:
@@ -80,19 +99,22 @@ def _remove(number: int, path: Path) -> None:
 
 def _medians(figures: Figures, names: Sequence[str]) -> Mapping[str, Sequence[float | None]]:
     """Give the medians by what was done, in the order of the names; None where it cannot be done."""
-    whats = dict.fromkeys(what for what, _ in figures.seconds)
+    whats = dict.fromkeys(what for what, place in figures.seconds if place in names)
     return {
         what: [figures.median(what, name) if (what, name) in figures.seconds else None for name in names]
         for what in whats
     }
 
 
+def _row(what: str, medians: Sequence[float | None]) -> str:
+    local, bare, ours, ours_over_s3, rclone, _ = medians
+    ratios = [_ratio(bare, local), _ratio(ours, local), _ratio(ours, bare), _ratio(ours_over_s3, rclone)]
+    return f"| {what} | {' | '.join([*map(_seconds, medians), *ratios])} |"
+
+
 def _write_section(figures: Figures, names: Sequence[str], size: int, rounds: int) -> str:
-    rows = "\n".join(
-        f"| {what} | {' | '.join(map(_seconds, medians))} | {_ratio(medians[1], medians[0])} "
-        f"| {_ratio(medians[2], medians[3])} |"
-        for what, medians in _medians(figures, names).items()
-    )
+    rows = "\n".join(_row(what, medians) for what, medians in _medians(figures, names).items())
+    ratios = ["bare / local", "konifer-fs / local", "konifer-fs / bare", "konifer-fs over S3 / rclone"]
     return f"""## Beside others
 
 {COUNT:,} pictures of {size / 1e6:.0f} MB, medians of {rounds} interleaved rounds on {os.cpu_count()} cores, Linux \
@@ -100,10 +122,13 @@ def _write_section(figures: Figures, names: Sequence[str], size: int, rounds: in
 `konifer-fs` is of the embedded default. `konifer-fs over S3` and `rclone mount --vfs-cache-mode writes` are over one
 `rclone serve s3`, and s3fs over moto's server; all servers run on the same cores. What `cp` copied to konifer-fs or
 s3fs is stored when it ends, what it copied to rclone is uploaded later. Cold is after a new mount, with nothing kept
-on disk.
+on disk. `bare pyfuse3` is the least that a mount by that library takes: names in memory, bytes in files, nothing
+checked and nothing forced to disk; it is never cold. boto3 alone, in one thread, takes \
+{figures.median(_PUT, _BOTO3):.2f} s to put all pictures to the server of S3, and \
+{figures.median(_GET, _BOTO3):.2f} s to get them.
 
-| what | {" | ".join(names)} | konifer-fs / local disk | konifer-fs over S3 / rclone |
-|---|{"---|" * len(names)}---|---|
+| what | {" | ".join([*names, *ratios])} |
+|---|{"---|" * (len(names) + len(ratios))}
 {rows}
 
 ![Seconds by what is done, and where]({_PLOT})

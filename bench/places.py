@@ -54,6 +54,28 @@ class LocalDisk:
 
 
 @dataclass(slots=True)
+class BarePyfuse3:
+    """The least that a mount by pyfuse3 takes: `bench.bare`, with the bytes in `directory`."""
+
+    path: Path
+    directory: Path
+    name: str = "bare pyfuse3"
+    has_attributes: bool = True
+
+    def mount(self) -> None:
+        """Mount, once: all names are in its memory."""
+        subprocess.Popen([sys.executable, "-m", "bench.bare", self.directory, self.path], start_new_session=True)
+        while not os.path.ismount(self.path):
+            time.sleep(_POLL)
+
+    def settle(self) -> None:
+        """Do nothing."""
+
+    def forget(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(slots=True)
 class KoniferFs:
     """A mount of ours: what a `cp` has copied is stored when it ends."""
 
@@ -145,8 +167,8 @@ def unmount(path: Path) -> None:
 
 
 @contextmanager
-def all_places(directory: Path) -> Iterator[list[Place]]:
-    """Mount everything below `directory`; all is gone at the end."""
+def all_places(directory: Path) -> Iterator[tuple[list[Place], S3Server]]:
+    """Mount everything below `directory`, which is gone at the end; gives the server that is mounted twice, too."""
     with ExitStack() as stack:
         servers = {}
         for name in ("rclone", "moto"):
@@ -167,11 +189,12 @@ def all_places(directory: Path) -> Iterator[list[Place]]:
         s3fs = S3fs(
             _new(directory / "s3fs-mount"), servers["moto"], servers["moto"].make_bucket(), directory / "s3fs-secrets"
         )
-        for other in (rclone, s3fs):
+        bare = BarePyfuse3(_new(directory / "bare-mount"), _new(directory / "bare"))
+        for other in (rclone, s3fs, bare):
             other.mount()
             stack.callback(unmount, other.path)
-        places: list[Place] = [local, *ours, rclone, s3fs]
-        yield places
+        places: list[Place] = [local, bare, *ours, rclone, s3fs]
+        yield places, servers["rclone"]
 
 
 def _mounted(stack: ExitStack, directory: Path, config: str) -> Mount:
