@@ -106,7 +106,7 @@ SELECT a.id
 """
 
 
-def _drop_assets(doomed: str, more: str = "") -> str:
+def _drop_assets(doomed: str, more: str = "", returning: str = "") -> str:
     return f"""
 WITH
  doomed AS ({doomed}),
@@ -114,11 +114,11 @@ WITH
   DELETE FROM asset_variant v USING doomed WHERE v.asset_id = doomed.id
   RETURNING object_store_bucket, object_store_key),
  {_TELL}{more}
-DELETE FROM asset_tree a USING doomed WHERE a.id = doomed.id RETURNING doomed.node
+DELETE FROM asset_tree a USING doomed WHERE a.id = doomed.id {returning}
 """
 
 
-DROP_ASSETS: Final = _drop_assets("SELECT unnest(%(assets)s::uuid[]) AS id, NULL AS node")
+DROP_ASSETS: Final = _drop_assets("SELECT unnest(%(assets)s::uuid[]) AS id")
 
 # What `LOCK_NAMED` has locked, if there is anything.
 DROP_NAMED: Final = _drop_assets(
@@ -130,6 +130,7 @@ DROP_NAMED: Final = _drop_assets(
  touched AS (
   UPDATE konifer_fs.node SET mtime = %(now)s::bigint, ctime = %(now)s::bigint
    WHERE id = %(dir)s AND EXISTS (SELECT FROM doomed))""",
+    "RETURNING doomed.node",
 )
 
 LOCK_OVERDUE: Final = """
