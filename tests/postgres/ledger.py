@@ -89,3 +89,9 @@ def row(connection: Connection, query: str, *values: object) -> tuple[Any, ...]:
 def one(connection: Connection, query: str, *values: object) -> Any:  # noqa: ANN401 - whatever the column holds
     """Give the one value of `query`."""
     return row(connection, query, *values)[0]
+
+
+def everything(connection: Connection) -> list[object]:
+    """Give all rows that a rename could touch."""
+    tables = ("konifer_fs.node", "konifer_fs.attribute", "asset_tree", "asset_variant", "path_entry_counter", "outbox")
+    return [connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]

@@ -45,11 +45,6 @@ def move(
     return moving.move(connection, source, name, target, new_name, on_clash, 77)
 
 
-def everything(connection: Connection) -> list[object]:
-    tables = ("konifer_fs.node", "konifer_fs.attribute", "asset_tree", "asset_variant", "path_entry_counter", "outbox")
-    return [connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]
-
-
 def test_a_rename_in_place_changes_the_name_alone(connection: Connection) -> None:
     directory = make(connection, "/a")
     old = add(connection, directory, "x.jpg")
@@ -75,62 +70,6 @@ def test_an_entry_that_changes_its_path_takes_the_next_id_there(connection: Conn
     assert add(connection, other, "last.jpg").entry_id == 2
     assert ledger.told(connection) == set()
     ledger.check(connection)
-
-
-@pytest.mark.parametrize(("target", "new_name"), [("/a", "y.jpg"), ("/b", "y.jpg"), ("/c", "x.jpg"), ("/", "a.jpg")])
-def test_a_rename_in_one_trip_does_what_every_rename_does(
-    connection: Connection, target: str, new_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`/b` has held entries, `/c` never has."""
-    directories = {path: make(connection, path) for path in ("/", "/a", "/b", "/c")}
-    add(connection, directories["/b"], "first.jpg")
-    old = add(connection, directories["/a"], "x.jpg", SAID)
-    with connection.transaction(force_rollback=True), monkeypatch.context() as patched:
-        patched.setattr(moving, "pipelined", Connection.transaction)
-        wanted = move(connection, directories["/a"], "x.jpg", directories[target], new_name)
-        left = everything(connection)
-    assert moving.move_named(connection, directories["/a"], "x.jpg", directories[target], new_name, 77) == wanted
-    assert everything(connection) == left
-    assert wanted.id == old.id
-    ledger.check(connection)
-
-
-@pytest.mark.parametrize(
-    ("name", "new_name"),
-    [
-        *(("x.jpg", taken) for taken in ("x.jpg", "y.jpg", "link", "made", "implied")),
-        *((other, "new.jpg") for other in ("link", "made", "implied", "0.jpeg", "none.jpg", "claimed")),
-        ("x.jpg", "7.jpeg"),
-    ],
-)
-def test_a_rename_that_needs_more_than_one_trip_changes_nothing(
-    connection: Connection, name: str, new_name: str
-) -> None:
-    """`claimed` names an entry, and by another writer's doing a directory as well, which has the name."""
-    directory = make(connection, "/a")
-    for file in ("x.jpg", "y.jpg", "claimed"):
-        add(connection, directory, file)
-    naming.make_symlink(connection, directory, "link", "x.jpg", OWNERSHIP)
-    naming.make_directory(connection, directory, "made", OWNERSHIP)
-    for path in ("root.a", "root.a.implied", "root.a.claimed"):
-        trees.add_asset(connection, path)
-    before = everything(connection)
-    assert moving.move_named(connection, directory, name, directory, new_name, 77) is None
-    assert everything(connection) == before
-
-
-def test_a_rename_in_one_trip_needs_both_directories(connection: Connection) -> None:
-    directory, gone = make(connection, "/a"), make(connection, "/gone")
-    trees.add_asset(connection, "root.foreign")
-    foreign = reading.find_directory(connection, AssetPath(("foreign",)))
-    assert foreign
-    add(connection, directory, "x.jpg")
-    removing.remove_directory(connection, gone, 1)
-    before = everything(connection)
-    for other in (gone, foreign):
-        assert moving.move_named(connection, directory, "x.jpg", other, "x.jpg", 77) is None
-        assert moving.move_named(connection, other, "x.jpg", directory, "y.jpg", 77) is None
-    assert everything(connection) == before
 
 
 def test_ids_that_another_writer_is_taking_are_waited_for(connection: Connection, migrated: str) -> None:
@@ -274,18 +213,18 @@ def test_what_rename_refuses_changes_nothing(
         return make(connection, f"/t/{above}"), last
 
     source, target = split(name), split(new_name)
-    before = everything(connection)
+    before = ledger.everything(connection)
     with pytest.raises(error):
         move(connection, *source, *target, on_clash)
-    assert everything(connection) == before
+    assert ledger.everything(connection) == before
 
 
 @pytest.mark.parametrize("name", ["file", "0.jpeg", "link", "dir", "foreign"])
 def test_a_rename_to_itself_changes_nothing(connection: Connection, tree: Directory, name: str) -> None:
-    before = everything(connection)
+    before = ledger.everything(connection)
     for on_clash in (OnClash.REPLACE, OnClash.EXCHANGE):
         assert move(connection, tree, name, tree, name, on_clash) == reading.find_child(connection, tree, name)
-    assert everything(connection) == before
+    assert ledger.everything(connection) == before
 
 
 def contents(connection: Connection, node: Node) -> object:
@@ -411,10 +350,10 @@ def test_no_descendant_may_get_longer_than_konifers_index_bears(connection: Conn
     else:
         trees.add_asset(connection, deep.ltree, ready=False)
     fits = "y" * (MAX_STORED_BYTES - deep.stored_bytes)
-    before = everything(connection)
+    before = ledger.everything(connection)
     with pytest.raises(NameTooLong):
         move(connection, top, "a", top, fits + "y" * 8)
-    assert everything(connection) == before
+    assert ledger.everything(connection) == before
     assert move(connection, top, "a", top, fits).id == source.id
 
 

@@ -175,3 +175,63 @@ def test_a_directory_that_was_moved_is_not_another_ones(connection: Connection, 
     removing.remove_directory(connection, made, 1)
     removing.remove_directory(connection, moved, 1)
     assert reading.find_directory(connection, again.path) == again
+
+
+def add(connection: Connection, directory: Directory, name: str, edit: AnnotationEdit | None = None) -> Entry:
+    return recording.record(connection, new_entry(directory, name, node_id(connection), edit=edit))
+
+
+@pytest.mark.parametrize(("target", "new_name"), [("/a", "y.jpg"), ("/b", "y.jpg"), ("/c", "x.jpg"), ("/", "a.jpg")])
+def test_a_rename_in_one_trip_does_what_every_rename_does(
+    connection: Connection, target: str, new_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`/b` has held entries, `/c` never has."""
+    directories = {path: make(connection, path) for path in ("/", "/a", "/b", "/c")}
+    add(connection, directories["/b"], "first.jpg")
+    old = add(connection, directories["/a"], "x.jpg", SAID[0])
+    with connection.transaction(force_rollback=True), monkeypatch.context() as patched:
+        patched.setattr(moving, "pipelined", Connection.transaction)
+        wanted = moving.move(connection, directories["/a"], "x.jpg", directories[target], new_name, OnClash.REPLACE, 77)
+        left = ledger.everything(connection)
+    assert moving.move_named(connection, directories["/a"], "x.jpg", directories[target], new_name, 77) == wanted
+    assert ledger.everything(connection) == left
+    assert wanted.id == old.id
+    ledger.check(connection)
+
+
+@pytest.mark.parametrize(
+    ("name", "new_name"),
+    [
+        *(("x.jpg", taken) for taken in ("x.jpg", "y.jpg", "link", "made", "implied")),
+        *((other, "new.jpg") for other in ("link", "made", "implied", "0.jpeg", "none.jpg", "claimed")),
+        ("x.jpg", "7.jpeg"),
+    ],
+)
+def test_a_rename_that_needs_more_than_one_trip_changes_nothing(
+    connection: Connection, name: str, new_name: str
+) -> None:
+    """`claimed` names an entry, and by another writer's doing a directory as well, which has the name."""
+    directory = make(connection, "/a")
+    for file in ("x.jpg", "y.jpg", "claimed"):
+        add(connection, directory, file)
+    naming.make_symlink(connection, directory, "link", "x.jpg", OWNERSHIP)
+    naming.make_directory(connection, directory, "made", OWNERSHIP)
+    for path in ("root.a", "root.a.implied", "root.a.claimed"):
+        trees.add_asset(connection, path)
+    before = ledger.everything(connection)
+    assert moving.move_named(connection, directory, name, directory, new_name, 77) is None
+    assert ledger.everything(connection) == before
+
+
+def test_a_rename_in_one_trip_needs_both_directories(connection: Connection) -> None:
+    directory, gone = make(connection, "/a"), make(connection, "/gone")
+    trees.add_asset(connection, "root.foreign")
+    foreign = reading.find_directory(connection, AssetPath(("foreign",)))
+    assert foreign
+    add(connection, directory, "x.jpg")
+    removing.remove_directory(connection, gone, 1)
+    before = ledger.everything(connection)
+    for other in (gone, foreign):
+        assert moving.move_named(connection, directory, "x.jpg", other, "x.jpg", 77) is None
+        assert moving.move_named(connection, other, "x.jpg", directory, "y.jpg", 77) is None
+    assert ledger.everything(connection) == before
