@@ -13,7 +13,7 @@ import os
 import queue
 import struct
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,9 +56,14 @@ class Unneeded:
 
 
 class KernelCaches:
-    """The kernel's caches of one mount. `doubt` and `let_go` never block; what they say is told in order."""
+    """The kernel's caches of one mount. `doubt` and `let_go` never block; what they say is told in order.
 
-    def __init__(self) -> None:
+    `is_replaced` tells whether handles read what a file was before it was replaced elsewhere; it may ask a store. The
+    attributes of such a file are not doubted: who reads its end just then would get zeros, up to the size it has now.
+    """
+
+    def __init__(self, is_replaced: Callable[[int], bool]) -> None:
+        self._is_replaced = is_replaced
         self._queue: queue.SimpleQueue[Doubts | Unneeded | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._tell_all, name="kernel-caches", daemon=True)
         self._device = -1
@@ -93,7 +98,8 @@ class KernelCaches:
         if not doubts.all_names or not self._write(_NOTIFY_INC_EPOCH, b""):
             self._tell_names(doubts.names, _EXPIRE_ONLY)
         for number in doubts.attributes:
-            self._write(_NOTIFY_INVAL_INODE, _INODE.pack(number, _ATTRIBUTES_ONLY, 0))
+            if doubts.all_names or not self._is_replaced(number):
+                self._write(_NOTIFY_INVAL_INODE, _INODE.pack(number, _ATTRIBUTES_ONLY, 0))
 
     def _tell_unneeded(self, unneeded: Unneeded) -> None:
         numbers = unneeded.numbers

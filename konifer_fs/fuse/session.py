@@ -40,7 +40,7 @@ class Session:
         self.fs: Final = filesystem
         self.offload: Final = Offload()
         self.inodes: Final = Inodes(filesystem.root)
-        self.kernel_caches: Final = KernelCaches()
+        self.kernel_caches: Final = KernelCaches(filesystem.files.is_replaced)
         self.coherence: Final = Coherence(self.inodes, self.kernel_caches)
         self.listing_ahead: Final = ListingAhead(self.inodes, self.coherence, self.offload, filesystem.tree)
         self.crowding: Final = Crowding(self.inodes, self.kernel_caches)

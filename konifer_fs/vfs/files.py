@@ -308,6 +308,20 @@ class Files:
         """Whether some handle is open on the file with this inode number."""
         return node_id in self._opened
 
+    def is_replaced(self, node_id: int) -> bool:
+        """Whether some handle reads an entry in whose place another is by now; asks the store where one is open."""
+        with self._lock:
+            entries = [
+                opened.entry for opened in self._opened.get(node_id, ()) if opened.draft is None and opened.entry
+            ]
+        if not entries:
+            return False
+        try:
+            current = self._metadata.refresh(entries[0])
+        except KoniferFsError:
+            return False
+        return any(not isinstance(current, Entry) or current.asset_id != entry.asset_id for entry in entries)
+
     def has_bytes_of_all(self, opened: OpenFile) -> bool:
         """Whether every other handle on the file has the same bytes: not one from before it was replaced elsewhere."""
         with self._lock:

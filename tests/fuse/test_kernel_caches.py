@@ -2,19 +2,25 @@
 
 import errno
 import struct
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import pytest
 
 from konifer_fs.fuse import kernel_caches
-from konifer_fs.fuse.kernel_caches import KernelCaches, Unneeded
+from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches, Unneeded
 
 HEADER = struct.Struct("=IiQ")
-INVALIDATE_ENTRY, PRUNE = 3, 9
+INVALIDATE_INODE, INVALIDATE_ENTRY, NEW_EPOCH, PRUNE = 2, 3, 8, 9
 
 
-def told(monkeypatch: pytest.MonkeyPatch, *unknown: int) -> list[tuple[int, bytes]]:
-    """Let go of two inodes, one of them a file; gives the messages that a kernel takes which knows all but some."""
+def told(
+    monkeypatch: pytest.MonkeyPatch,
+    *unknown: int,
+    doubts: Sequence[Doubts] = (),
+    is_replaced: Callable[[int], bool] = lambda _: False,
+) -> list[tuple[int, bytes]]:
+    """Let go of two inodes, one of them a file, unless there are doubts; gives what a kernel takes, but for some."""
     taken: list[tuple[int, bytes]] = []
 
     def write(_device: int, message: bytes) -> None:
@@ -26,9 +32,12 @@ def told(monkeypatch: pytest.MonkeyPatch, *unknown: int) -> list[tuple[int, byte
 
     monkeypatch.setattr(kernel_caches, "os", SimpleNamespace(write=write))
     monkeypatch.setattr(kernel_caches, "_find_device", lambda: 0)
-    caches = KernelCaches()
+    caches = KernelCaches(is_replaced)
     caches.start()
-    caches.let_go(Unneeded(numbers=[5, 7], names=[(5, "é.jpg")]))
+    for doubt in doubts:
+        caches.doubt(doubt)
+    if not doubts:
+        caches.let_go(Unneeded(numbers=[5, 7], names=[(5, "é.jpg")]))
     caches.close()
     return taken
 
@@ -39,3 +48,10 @@ def test_a_kernel_that_prunes_is_told_numbers(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_older_one_is_told_the_names_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(monkeypatch, PRUNE) == [(INVALIDATE_ENTRY, struct.pack("=QII", 5, 6, 0) + "é.jpg\0".encode())]
+
+
+def test_attributes_of_what_is_read_as_it_was_are_doubted_only_with_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    doubts = [Doubts(attributes=[5, 7]), Doubts(attributes=[5, 7], all_names=True)]
+    inodes = [struct.pack("=Qqq", number, -1, 0) for number in (7, 5, 7)]
+    wanted = [(INVALIDATE_INODE, inodes[0]), (NEW_EPOCH, b""), *((INVALIDATE_INODE, inode) for inode in inodes[1:])]
+    assert told(monkeypatch, doubts=doubts, is_replaced=lambda number: number == 5) == wanted
