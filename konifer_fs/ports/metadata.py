@@ -170,10 +170,12 @@ class MetadataStore(Protocol):
         """Remove an empty directory. Raises DirectoryNotEmpty (also for what is not ready yet)."""
         ...
 
-    def move_named(self, source: Directory, name: str, target: Directory, new_name: str, now_ns: int) -> Entry | None:
-        """Rename the entry that has a name of its own to one that is free; gives it as it is now.
+    def move_named(
+        self, source: Directory, name: str, target: Directory, new_name: str, on_clash: OnClash, now_ns: int
+    ) -> Entry | None:
+        """Rename the entry that has a name of its own, also over another one (REPLACE); gives it as it is now.
 
-        None, and nothing is renamed, when something has the new name, or when there is more to it: `move` does it then.
+        None, and nothing is renamed, when there is more to it: `move` does it then, or says what is wrong.
         """
         ...
 

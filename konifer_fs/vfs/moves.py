@@ -125,18 +125,28 @@ class Moves:
         return moved
 
     def _move_plainly(self, source: Place, target: Place, on_clash: OnClash, now_ns: int) -> Entry | None:
-        """Rename a stored entry to a free name, as most are, without a look before; a draft begun meanwhile follows."""
+        """Rename a stored entry that no draft is concerned in, as most are, without a look before.
+
+        A draft of it that was begun meanwhile follows, one of an entry that it replaces loses its name.
+        """
         are_stored = all(self._tree.can_be_stored_only(place.directory, place.name) for place in (source, target))
         if on_clash is OnClash.EXCHANGE or not are_stored:
             return None
-        entry = self._metadata.move_named(source.directory, source.name, target.directory, target.name, now_ns)
+        entry = self._metadata.move_named(
+            source.directory, source.name, target.directory, target.name, on_clash, now_ns
+        )
         if entry is None:
             return None
-        draft = self._drafts.find(source.directory, source.name)
-        if draft is not None and draft.id == entry.id:
-            with draft.lock:
-                self._drafts.rename(draft, target.directory, target.name)
-                self._settle_name(draft)
+        replaced = self._drafts.find(target.directory, target.name)
+        if replaced is not None and replaced.base is not None and replaced.id != entry.id:
+            with replaced.lock:
+                self._drafts.rename(replaced, replaced.directory, None)
+                self._files.settle(replaced)
+        following = self._drafts.find(source.directory, source.name)
+        if following is not None and following.id == entry.id:
+            with following.lock:
+                self._drafts.rename(following, target.directory, target.name)
+                self._settle_name(following)
         return entry
 
     def _refuse(self, move: _Move) -> None:

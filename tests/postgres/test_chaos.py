@@ -84,7 +84,7 @@ class Writer:
         on_clash = self.random.choice([OnClash.REPLACE, OnClash.REPLACE, OnClash.REFUSE, OnClash.EXCHANGE])
         source, name, target, new_name = self.directory(), self.name(), self.directory(), self.name()
         in_one_trip = on_clash is not OnClash.EXCHANGE and self.random.random() < 0.5
-        if in_one_trip and self.store.move_named(source, name, target, new_name, time.time_ns()) is not None:
+        if in_one_trip and self.store.move_named(source, name, target, new_name, on_clash, time.time_ns()) is not None:
             return
         self.store.move(source, name, target, new_name, on_clash, time.time_ns())
 

@@ -58,7 +58,9 @@ REPEATED: list[Work] = [
 DONE_ONCE: list[Work] = [
     lambda connection, directory, _: recording.record(connection, new_entry(directory, "y.jpg", 12345)),
     lambda connection, directory, _: recording.record(connection, new_entry(directory, "x.jpg", 12345)),
-    lambda connection, directory, _: moving.move_named(connection, directory, "x.jpg", directory, "y.jpg", 1),
+    lambda connection, directory, _: moving.move_named(
+        connection, directory, "x.jpg", directory, "y.jpg", OnClash.REFUSE, 1
+    ),
     lambda connection, directory, _: removing.remove_named(connection, directory, "x.jpg", 1),
     lambda connection, directory, _: naming.make_directory(connection, directory, "b", OWNERSHIP),
 ]
@@ -193,10 +195,70 @@ def test_a_rename_in_one_trip_does_what_every_rename_does(
         patched.setattr(moving, "pipelined", Connection.transaction)
         wanted = moving.move(connection, directories["/a"], "x.jpg", directories[target], new_name, OnClash.REPLACE, 77)
         left = ledger.everything(connection)
-    assert moving.move_named(connection, directories["/a"], "x.jpg", directories[target], new_name, 77) == wanted
+    assert (
+        moving.move_named(connection, directories["/a"], "x.jpg", directories[target], new_name, OnClash.REPLACE, 77)
+        == wanted
+    )
     assert ledger.everything(connection) == left
     assert wanted.id == old.id
     ledger.check(connection)
+
+
+LEFT = [
+    "SELECT id, parent, name, asset_id, size, sha256, mtime, ctime FROM konifer_fs.node ORDER BY id",
+    "SELECT * FROM konifer_fs.attribute ORDER BY node, name",
+    "SELECT id, path::text, entry_id, alt, source, source_url FROM asset_tree ORDER BY id",
+    "SELECT asset_id, label_key, label_value FROM asset_label ORDER BY 1, 2",
+    "SELECT asset_id, tag_value FROM asset_tag ORDER BY asset_id, created_at, id",
+    "SELECT * FROM path_entry_counter ORDER BY path",
+    "SELECT asset_id, object_store_key FROM asset_variant ORDER BY id",
+]
+PRIVATE = AnnotationEdit(private={"user.x": b"1"})
+
+
+@pytest.mark.parametrize("target", ["/a", "/b"])
+@pytest.mark.parametrize("said", [None, SAID[1], PRIVATE])
+@pytest.mark.parametrize("said_of_old", [None, SAID[0], PRIVATE])
+def test_a_rename_over_an_entry_in_one_trip_does_what_every_one_does(
+    connection: Connection,
+    target: str,
+    said: AnnotationEdit | None,
+    said_of_old: AnnotationEdit | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directories = {path: make(connection, path) for path in ("/a", "/b")}
+    add(connection, directories["/a"], "x.jpg", said)
+    old = add(connection, directories[target], "y.jpg", said_of_old)
+    trees.add_variant(connection, old.asset_id, {"width": 1, "height": 1, "format": "png"})
+    renaming = (connection, directories["/a"], "x.jpg", directories[target], "y.jpg", OnClash.REPLACE, 77)
+    with connection.transaction(force_rollback=True), monkeypatch.context() as patched:
+        patched.setattr(moving, "pipelined", Connection.transaction)
+        wanted = moving.move(*renaming)
+        left, told = [connection.execute(rows).fetchall() for rows in LEFT], ledger.told(connection)
+    with counting(connection) as trips:
+        found = moving.move_named(*renaming)
+    assert trips == [1]
+    assert isinstance(wanted, Entry)
+    assert found is not None
+    assert found._replace(modified_at=wanted.modified_at) == wanted
+    assert [connection.execute(rows).fetchall() for rows in LEFT] == left
+    assert ledger.told(connection) == told
+    ledger.check(connection)
+
+
+@pytest.mark.parametrize("new_name", ["link", "made", "implied", "stale.jpg"])
+def test_what_is_no_entrys_name_is_not_replaced_in_one_trip(connection: Connection, new_name: str) -> None:
+    """`stale.jpg` names an asset that another writer has moved elsewhere."""
+    directory = make(connection, "/a")
+    add(connection, directory, "x.jpg")
+    stale = add(connection, directory, "stale.jpg")
+    naming.make_symlink(connection, directory, "link", "x.jpg", OWNERSHIP)
+    naming.make_directory(connection, directory, "made", OWNERSHIP)
+    trees.add_asset(connection, "root.a.implied")
+    connection.execute("UPDATE asset_tree SET path = 'root.b' WHERE id = %s", [stale.asset_id])
+    before = ledger.everything(connection)
+    assert moving.move_named(connection, directory, "x.jpg", directory, new_name, OnClash.REPLACE, 77) is None
+    assert ledger.everything(connection) == before
 
 
 @pytest.mark.parametrize(
@@ -219,7 +281,7 @@ def test_a_rename_that_needs_more_than_one_trip_changes_nothing(
     for path in ("root.a", "root.a.implied", "root.a.claimed"):
         trees.add_asset(connection, path)
     before = ledger.everything(connection)
-    assert moving.move_named(connection, directory, name, directory, new_name, 77) is None
+    assert moving.move_named(connection, directory, name, directory, new_name, OnClash.REFUSE, 77) is None
     assert ledger.everything(connection) == before
 
 
@@ -232,6 +294,6 @@ def test_a_rename_in_one_trip_needs_both_directories(connection: Connection) -> 
     removing.remove_directory(connection, gone, 1)
     before = ledger.everything(connection)
     for other in (gone, foreign):
-        assert moving.move_named(connection, directory, "x.jpg", other, "x.jpg", 77) is None
-        assert moving.move_named(connection, other, "x.jpg", directory, "y.jpg", 77) is None
+        assert moving.move_named(connection, directory, "x.jpg", other, "x.jpg", OnClash.REPLACE, 77) is None
+        assert moving.move_named(connection, other, "x.jpg", directory, "y.jpg", OnClash.REPLACE, 77) is None
     assert ledger.everything(connection) == before

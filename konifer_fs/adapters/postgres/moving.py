@@ -67,11 +67,17 @@ class Occupied:
 
 
 def move_named(
-    connection: Connection, source: Directory, name: str, target: Directory, new_name: str, now_ns: int
+    connection: Connection,
+    source: Directory,
+    name: str,
+    target: Directory,
+    new_name: str,
+    on_clash: OnClash,
+    now_ns: int,
 ) -> Entry | None:
-    """Rename the entry that has a name of its own, in one round trip; gives it, or None, and nothing is renamed.
+    """Rename the entry that has a name of its own, also over another (REPLACE), in one round trip; gives it.
 
-    So it is when something has the new name, or when there is more to heed.
+    Gives None, and renames nothing, when there is more to heed.
     """
     if not (source.made and target.made) or naming.may_be_default(name) or naming.may_be_default(new_name):
         return None
@@ -83,12 +89,18 @@ def move_named(
         "to": target.id,
         "new_name": new_name,
         "new_labels": list(candidate_labels(new_name)),
-        "now": now_ns,
+        "replace": on_clash is OnClash.REPLACE,
+        "now": datetime.now(UTC).replace(tzinfo=None),
+        "changed": now_ns,
     }
     with pipelined(connection):
         connection.execute(sql_names.LOCK_DIRECTORIES, wanted)
-        connection.execute(sql_assets.LOCK_NAMED, wanted)
-        moved = connection.execute(sql_moves.MOVE_NAMED, wanted)
+        connection.execute(sql_moves.LOCK_BOTH, wanted)
+        connection.execute(sql_moves.PARK_NAMED, wanted)
+        connection.execute(sql_annotations.INHERIT_PARKED, wanted)
+        connection.execute(sql_annotations.INHERIT_PRIVATE_PARKED, wanted)
+        connection.execute(sql_assets.DROP_REPLACED, wanted)
+        moved = connection.execute(sql_moves.MOVE_PARKED, wanted)
     row = moved.fetchone()
     return rows.entry_in(AssetPath.from_ltree(row[-1]), row) if row else None
 

@@ -1,6 +1,10 @@
 """The statements that change what people say about an asset. Used by `editing`, `recording` and `moving`."""
 
+# ruff: noqa: S608 - composed of constants only
+
 from typing import Final
+
+from konifer_fs.adapters.postgres import sql_moves
 
 ANNOTATE: Final = """
 UPDATE asset_tree
@@ -32,14 +36,15 @@ SELECT %(node)s, name, value FROM unnest(%(names)s::text[], %(values)s::bytea[])
 ON CONFLICT (node, name) DO UPDATE SET value = excluded.value
 """
 
-# The entry `asset` takes all that is said of `old`, where nothing is said of it.
-INHERIT: Final = """
+
+def _inherit(pair: str) -> str:
+    return f"""
 WITH
+ pair AS ({pair}),
  heir AS (
   SELECT a.id, o.id AS old, o.alt, o.source_url
-    FROM asset_tree a, asset_tree o
-   WHERE a.id = %(asset)s AND o.id = %(old)s
-     AND coalesce(a.alt, '') = '' AND a.source_url IS NULL
+    FROM pair JOIN asset_tree a ON a.id = pair.heir JOIN asset_tree o ON o.id = pair.old
+   WHERE coalesce(a.alt, '') = '' AND a.source_url IS NULL
      AND NOT EXISTS (SELECT FROM asset_label WHERE asset_id = a.id)
      AND NOT EXISTS (SELECT FROM asset_tag WHERE asset_id = a.id)
      AND (coalesce(o.alt, '') <> '' OR o.source_url IS NOT NULL
@@ -53,9 +58,22 @@ UPDATE asset_tree a
   FROM heir WHERE a.id = heir.id
 """
 
-INHERIT_PRIVATE: Final = """
-UPDATE konifer_fs.attribute
-   SET node = %(node)s
- WHERE node = (SELECT id FROM konifer_fs.node WHERE asset_id = %(old)s)
-   AND NOT EXISTS (SELECT FROM konifer_fs.attribute WHERE node = %(node)s)
+
+def _inherit_private(pair: str) -> str:
+    return f"""
+WITH pair AS ({pair})
+UPDATE konifer_fs.attribute t
+   SET node = pair.node
+  FROM pair, konifer_fs.node o
+ WHERE o.asset_id = pair.old AND t.node = o.id
+   AND NOT EXISTS (SELECT FROM konifer_fs.attribute WHERE node = pair.node)
 """
+
+
+_GIVEN: Final = "SELECT %(asset)s::uuid AS heir, %(node)s::bigint AS node, %(old)s::uuid AS old"
+
+# The entry `heir` takes all that is said of `old`, where nothing is said of it.
+INHERIT: Final = _inherit(_GIVEN)
+INHERIT_PRIVATE: Final = _inherit_private(_GIVEN)
+INHERIT_PARKED: Final = _inherit(sql_moves.PAIR)
+INHERIT_PRIVATE_PARKED: Final = _inherit_private(sql_moves.PAIR)

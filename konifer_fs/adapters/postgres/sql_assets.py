@@ -8,7 +8,7 @@ trigger takes them at an insert), rows of files. A variant's row is waited for u
 
 from typing import Final
 
-from konifer_fs.adapters.postgres import sql_columns
+from konifer_fs.adapters.postgres import sql_columns, sql_moves
 
 _TELL: Final = """told AS (
   INSERT INTO outbox (id, event_type, payload, created_at)
@@ -119,6 +119,8 @@ DELETE FROM asset_tree a USING doomed WHERE a.id = doomed.id {returning}
 
 
 DROP_ASSETS: Final = _drop_assets("SELECT unnest(%(assets)s::uuid[]) AS id")
+
+DROP_REPLACED: Final = _drop_assets(f"SELECT old AS id FROM ({sql_moves.PAIR}) pair")
 
 # What `LOCK_NAMED` has locked, if there is anything.
 DROP_NAMED: Final = _drop_assets(

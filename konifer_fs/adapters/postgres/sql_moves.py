@@ -38,20 +38,50 @@ WITH next AS (
 UPDATE asset_tree SET path = %(path)s::ltree, entry_id = next.last_entry_id FROM next WHERE id = %(asset)s
 """
 
-# What `LOCK_NAMED` has locked, if it shows under that name, to a name that nothing has. Gives an entry's row.
-MOVE_NAMED: Final = f"""
+# A file's rename in one round trip: its node is parked if nothing but another file is in the way, and whatever is done
+# after that is done with what is parked. Nobody else ever sees it so.
+_PARKED: Final = "n.parent = %(dir)s AND n.name = repeat('-', 256)"
+
+LOCK_BOTH: Final = """
+SELECT id FROM asset_tree
+ WHERE id = ANY(ARRAY(
+   SELECT asset_id FROM konifer_fs.node WHERE parent = %(dir)s AND name = %(name)s
+   UNION ALL
+   SELECT asset_id FROM konifer_fs.node WHERE parent = %(to)s AND name = %(new_name)s))
+ ORDER BY id FOR UPDATE
+"""
+
+PARK_NAMED: Final = f"""
+UPDATE konifer_fs.node n SET name = repeat('-', 256)
+  FROM asset_tree a, konifer_fs.node s, konifer_fs.node t
+ WHERE n.parent = %(dir)s AND n.name = %(name)s AND a.id = n.asset_id AND a.is_ready
+   AND s.id = %(dir)s AND s.path = a.path AND t.id = %(to)s AND t.path IS NOT NULL
+   AND NOT {sql_columns.HAS_DIRECTORY.format("s.path", "%(labels)s")}
+   AND NOT {sql_columns.HAS_DIRECTORY.format("t.path", "%(new_labels)s")}
+   AND NOT EXISTS (
+     SELECT FROM konifer_fs.node r
+      WHERE r.parent = %(to)s AND r.name = %(new_name)s
+        AND (r.id = n.id OR NOT %(replace)s OR NOT EXISTS (
+          SELECT FROM asset_tree o WHERE o.id = r.asset_id AND o.is_ready AND o.path = t.path)))
+"""
+
+# What is parked and the file that has the new name, if there is one.
+PAIR: Final = f"""
+SELECT n.asset_id AS heir, n.id AS node, r.asset_id AS old
+  FROM konifer_fs.node n JOIN konifer_fs.node r ON r.parent = %(to)s AND r.name = %(new_name)s
+ WHERE {_PARKED}
+"""
+
+# Gives the row of an entry.
+MOVE_PARKED: Final = f"""
 WITH
  here (node, old, new, id, entry_id, format, size, bucket, key, created_at, modified_at) AS (
-  SELECT n.id, s.path, t.path, {sql_columns.ENTRY}
+  SELECT n.id, a.path, t.path, {sql_columns.ENTRY}
     FROM konifer_fs.node n
-    JOIN asset_tree a ON a.id = n.asset_id AND a.is_ready
-    JOIN konifer_fs.node s ON s.id = %(dir)s AND s.path = a.path
-    JOIN konifer_fs.node t ON t.id = %(to)s AND t.path IS NOT NULL
+    JOIN asset_tree a ON a.id = n.asset_id
+    JOIN konifer_fs.node t ON t.id = %(to)s
     {sql_columns.ORIGINAL}
-   WHERE n.parent = %(dir)s AND n.name = %(name)s
-     AND NOT EXISTS (SELECT FROM konifer_fs.node WHERE parent = %(to)s AND name = %(new_name)s)
-     AND NOT {sql_columns.HAS_DIRECTORY.format("s.path", "%(labels)s")}
-     AND NOT {sql_columns.HAS_DIRECTORY.format("t.path", "%(new_labels)s")}),
+   WHERE {_PARKED}),
  next AS (
   INSERT INTO path_entry_counter AS counter (path) SELECT new FROM here WHERE new <> old
   ON CONFLICT (path) DO UPDATE SET last_entry_id = counter.last_entry_id + 1
@@ -59,9 +89,9 @@ WITH
  moved AS (
   UPDATE asset_tree a SET path = here.new, entry_id = next.last_entry_id FROM here, next WHERE a.id = here.id),
  touched AS (
-  UPDATE konifer_fs.node SET mtime = %(now)s::bigint, ctime = %(now)s::bigint
+  UPDATE konifer_fs.node SET mtime = %(changed)s::bigint, ctime = %(changed)s::bigint
    WHERE id = ANY(%(ids)s::bigint[]) AND EXISTS (SELECT FROM here))
-UPDATE konifer_fs.node n SET parent = %(to)s::bigint, name = %(new_name)s, ctime = %(now)s::bigint
+UPDATE konifer_fs.node n SET parent = %(to)s::bigint, name = %(new_name)s, ctime = %(changed)s::bigint
   FROM here
  WHERE n.id = here.node
 RETURNING 'f', n.name, {sql_columns.NODE}, here.id, coalesce((SELECT last_entry_id FROM next), here.entry_id),

@@ -259,9 +259,11 @@ class PostgresStore:
         """Remove an empty directory."""
         self._change(removing.remove_directory, directory, now_ns)
 
-    def move_named(self, source: Directory, name: str, target: Directory, new_name: str, now_ns: int) -> Entry | None:
-        """Rename the entry that has a name of its own to one that is free."""
-        return self._change(moving.move_named, source, name, target, new_name, now_ns)
+    def move_named(
+        self, source: Directory, name: str, target: Directory, new_name: str, on_clash: OnClash, now_ns: int
+    ) -> Entry | None:
+        """Rename the entry that has a name of its own, also over another one."""
+        return self._change(moving.move_named, source, name, target, new_name, on_clash, now_ns)
 
     def move(
         self, source: Directory, name: str, target: Directory, new_name: str, on_clash: OnClash, now_ns: int
