@@ -55,7 +55,8 @@ def test_a_killed_daemon_that_cannot_end_frees_its_callers(mounted: MountFactory
     hold_freed(mount)
     assert "unmounting by force" in mount.log()
     mount.mount()
-    assert [path.name for path in (mount.path / "a").iterdir()] == ["told"]
+    # The database had all of the `mkdir`, and may have gone on with it.
+    assert {path.name for path in (mount.path / "a").iterdir()} - {"new"} == {"told"}
 
 
 @FREED

@@ -119,16 +119,17 @@ class Mount:
 
 
 @pytest.fixture
-def mount() -> Mount:
-    return Mount()
-
-
-@pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What time it is for what is kept."""
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(kept_xattrs, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
+
+
+@pytest.fixture
+def mount(clock: SimpleNamespace) -> Mount:
+    """Nothing that is kept becomes too old unless a test says so, however slow the machine is."""
+    return Mount()
 
 
 def test_one_reading_answers_for_all_attributes_of_a_node(mount: Mount) -> None:
