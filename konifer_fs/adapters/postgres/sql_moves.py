@@ -30,17 +30,23 @@ SELECT set_config(name, value, true) FROM (VALUES
   ('statement_timeout', '0'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off')) settings (name, value)
 """
 
-MOVE_ASSET: Final = """
-WITH next AS (
-  INSERT INTO path_entry_counter AS counter (path) VALUES (%(path)s::ltree)
+
+def _next_id(paths: str) -> str:
+    return f"""next AS (
+  INSERT INTO path_entry_counter AS counter (path) {paths}
   ON CONFLICT (path) DO UPDATE SET last_entry_id = counter.last_entry_id + 1
-  RETURNING counter.last_entry_id)
+  RETURNING counter.last_entry_id)"""
+
+
+MOVE_ASSET: Final = f"""
+WITH {_next_id("VALUES (%(path)s::ltree)")}
 UPDATE asset_tree SET path = %(path)s::ltree, entry_id = next.last_entry_id FROM next WHERE id = %(asset)s
 """
 
 # A file's rename in one round trip: its node is parked if nothing but another file is in the way, and whatever is done
 # after that is done with what is parked. Nobody else ever sees it so.
-_PARKED: Final = "n.parent = %(dir)s AND n.name = repeat('-', 256)"
+_NOBODYS_NAME: Final = "repeat('-', 256)"
+_PARKED: Final = f"n.parent = %(dir)s AND n.name = {_NOBODYS_NAME}"
 
 LOCK_BOTH: Final = """
 SELECT id FROM asset_tree
@@ -52,7 +58,7 @@ SELECT id FROM asset_tree
 """
 
 PARK_NAMED: Final = f"""
-UPDATE konifer_fs.node n SET name = repeat('-', 256)
+UPDATE konifer_fs.node n SET name = {_NOBODYS_NAME}
   FROM asset_tree a, konifer_fs.node s, konifer_fs.node t
  WHERE n.parent = %(dir)s AND n.name = %(name)s AND a.id = n.asset_id AND a.is_ready
    AND s.id = %(dir)s AND s.path = a.path AND t.id = %(to)s AND t.path IS NOT NULL
@@ -82,10 +88,7 @@ WITH
     JOIN konifer_fs.node t ON t.id = %(to)s
     {sql_columns.ORIGINAL}
    WHERE {_PARKED}),
- next AS (
-  INSERT INTO path_entry_counter AS counter (path) SELECT new FROM here WHERE new <> old
-  ON CONFLICT (path) DO UPDATE SET last_entry_id = counter.last_entry_id + 1
-  RETURNING counter.last_entry_id),
+ {_next_id("SELECT new FROM here WHERE new <> old")},
  moved AS (
   UPDATE asset_tree a SET path = here.new, entry_id = next.last_entry_id FROM here, next WHERE a.id = here.id),
  touched AS (
