@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from konifer_fs.adapters.directory import DirectoryObjectStore
 from konifer_fs.adapters.memory import MemoryObjectStore
@@ -34,7 +35,7 @@ from konifer_fs.domain.node import Directory
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.fuse.operations import Operations
 from konifer_fs.fuse.squashing import SquashingOperations
-from konifer_fs.ports import MetadataStore, ObjectStore
+from konifer_fs.ports import MetadataStore, ObjectStore, OnClash
 from konifer_fs.ports.changes import ChangeFeed
 from konifer_fs.spool import Spool
 from konifer_fs.spool.cache import Cache
@@ -44,6 +45,9 @@ from konifer_fs.vfs.settings import Settings
 from konifer_fs.vfs.virtual.reports import Figure
 
 log = logging.getLogger(__name__)
+
+# It is reserved.
+_NOBODYS_NAME: Final = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,7 @@ def wire(
         spool = stack.enter_context(closing(_open_spool(config, directory, name, owner)))
         cache = _open_cache(config, directory, str(metadata.find_identity()))
         root = _find_root(metadata, subpath, read_only=read_only)
+        _rehearse(metadata, root, read_only=read_only)
         settings = _read_settings(config, dialect, show_virtual=show_virtual, read_only=read_only)
         filesystem = FileSystem(metadata, objects, engine, spool, settings, root, cache)
         stack.callback(filesystem.close)
@@ -239,9 +244,17 @@ def _find_root(metadata: MetadataStore, subpath: AssetPath, *, read_only: bool) 
     root = metadata.find_directory(subpath) if read_only else metadata.make_directories(subpath)
     if root is None:
         raise NoSuchName(f"{subpath.konifer} is not in the store")
-    # Planning the statement takes a connection ten milliseconds: before anybody waits for it.
-    next(metadata.list_children(root), None)
     return root
+
+
+def _rehearse(metadata: MetadataStore, root: Directory, *, read_only: bool) -> None:
+    """Ask what a mount is asked first: the server takes milliseconds to plan a statement, and nobody waits yet."""
+    metadata.refresh(root)
+    metadata.find_child(root, _NOBODYS_NAME)
+    next(metadata.list_children(root), None)
+    metadata.list_each([root], 1)
+    if not read_only:
+        metadata.move_named(root, _NOBODYS_NAME, root, _NOBODYS_NAME, OnClash.REFUSE, 0)
 
 
 def _read_settings(config: Config, dialect: Dialect, *, show_virtual: bool, read_only: bool) -> Settings:

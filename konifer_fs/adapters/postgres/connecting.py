@@ -10,9 +10,11 @@ import os
 import select
 import socket
 import time
+from bisect import insort
 from collections import deque
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from typing import Any, Final, cast
 
 from psycopg import Connection
@@ -42,6 +44,7 @@ _SILENT: Final = 0.75
 # Within this a pool tries again and again to connect; then it does when somebody asks, without a growing pause.
 _RECONNECT_SECONDS: Final = 4.0
 _CUT_OFF: Final = (errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN, errno.ETIMEDOUT)
+_NUMBERS: Final = count()
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -51,10 +54,14 @@ class BoundedConnection(Connection[TupleRow]):
 
     The server ends what takes too long by itself (statement_timeout). Only when it has been silent for most of
     `patience` seconds, and for the rest of them does not take a new connection either, is this one closed, with
-    ConnectionTimeout.
+    ConnectionTimeout. `number` tells which of two was opened first.
     """
 
     patience: float = math.inf
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - psycopg's own, passed on
+        super().__init__(*args, **kwargs)
+        self.number = next(_NUMBERS)
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:  # noqa: ANN401 - psycopg's own, passed on
         """Wait for the server; every operation of psycopg comes through here."""
@@ -128,22 +135,22 @@ def configure(connection: Connection, deadline: float) -> None:
     connection.execute(_SETTINGS, {"deadline": str(int(deadline * 1000))})
 
 
-class _LastUsedFirst(deque[BoundedConnection]):
+class _OldestFirst(deque[BoundedConnection]):
     def append(self, connection: BoundedConnection) -> None:
-        """Put a connection where the next one is taken from."""
-        self.appendleft(connection)
+        """Put a connection before all that were opened after it."""
+        insort(self, connection, key=lambda it: it.number)
 
 
 class WarmPool(ConnectionPool[BoundedConnection]):
-    """A pool that gives the connection which was used last, and connects in the background.
+    """A pool that gives the oldest connection that is free, and connects in the background.
 
-    The server's process behind that one has plans, catalogs and rows at hand: taking turns, as psycopg's pools do, all
-    that we ask took a sixth longer.
+    The server's process behind that one has most plans, catalogs and rows at hand: taking turns, as psycopg's pools do,
+    all that we ask took a sixth longer.
     """
 
     def __init__(self, conninfo: str, **settings: Any) -> None:  # noqa: ANN401 - psycopg's own, passed on
         super().__init__(conninfo, open=False, **settings)
-        self._pool = _LastUsedFirst()
+        self._pool = _OldestFirst()
         self.open()
 
 
