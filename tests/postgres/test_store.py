@@ -168,7 +168,7 @@ def test_a_commit_whose_answer_was_lost_is_found(wire: Wire) -> None:
 def test_a_change_that_was_lost_with_its_connection_is_an_error(wire: Wire) -> None:
     with closing(PostgresStore(wire.conninfo, deadline=30)) as store:
         root = root_of(store)
-        wire.cut_answer_to(b"BEGIN")
+        wire.cut_answer_to(b"INSERT INTO konifer_fs.node")
         with pytest.raises(StoreUnreachable):
             store.make_directory(root, "a", Ownership())
         assert wire.cuts == 1
@@ -219,15 +219,17 @@ def test_facts_of_the_domain_pass_unchanged() -> None:
         raise NoSuchName("a")
 
 
-def test_the_connection_that_was_used_last_is_used_next(migrated: str) -> None:
+def test_the_oldest_connection_that_is_free_is_used(migrated: str) -> None:
     pool = open_pool(migrated, BoundedConnection, deadline=30, min_size=3, max_size=3, application_name="konifer-fs")
     with closing(pool):
         pool.wait()
-        with pool.connection() as last, pool.connection():
-            pass
+        oldest, older, other = [pool.getconn() for _ in range(3)]
+        assert oldest.number < older.number < other.number
+        for connection in (older, oldest, other):
+            pool.putconn(connection)
         for _ in range(4):
-            with pool.connection() as connection:
-                assert connection is last
+            with pool.connection() as first, pool.connection() as second:
+                assert (first, second) == (oldest, older)
 
 
 def test_many_threads_share_few_connections(migrated: str, connection: Connection) -> None:

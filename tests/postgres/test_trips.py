@@ -7,8 +7,10 @@ from itertools import pairwise
 
 import pytest
 from psycopg import Connection
+from psycopg.errors import DivisionByZero
 
-from konifer_fs.adapters.postgres import editing, moving, naming, reading, recording, removing
+from konifer_fs.adapters.postgres import editing, moving, naming, reading, recording, removing, sql_names
+from konifer_fs.adapters.postgres.pipelining import at_once
 from konifer_fs.domain.asset import AnnotationEdit, Annotations
 from konifer_fs.domain.errors import DirectoryNotEmpty, NameTaken
 from konifer_fs.domain.node import Directory, Entry, Ownership
@@ -116,6 +118,28 @@ def test_an_empty_directory_is_removed_in_one_round_trip(connection: Connection,
         removing.remove_directory(connection, directory, 1)
     assert trips == [1]
     assert reading.find_directory(connection, directory.path) is None
+
+
+def test_what_is_sent_at_once_is_done_all_or_not_at_all(connection: Connection, directory: Directory) -> None:
+    values = {"id": directory.id}
+    with pytest.raises(DivisionByZero):
+        at_once(connection, values, sql_names.REMOVE_NODE, "SELECT 1 / 0")
+    assert reading.refresh(connection, directory) == directory
+    at_once(connection, values, sql_names.REMOVE_NODE, "SELECT 1")
+    assert reading.refresh(connection, directory) is None
+
+
+def test_a_directory_is_renamed_in_a_number_of_trips_that_what_is_in_it_does_not_change(
+    connection: Connection, directory: Directory
+) -> None:
+    root = make(connection, "/")
+    counted = []
+    for name, new_name in pairwise("abcd"):
+        make(connection, f"/{name}/in/{new_name}")
+        with counting(connection) as trips:
+            moving.move(connection, root, name, root, new_name, OnClash.REFUSE, 1)
+        counted.append(trips)
+    assert max(counted) <= [16]
 
 
 def test_what_takes_more_would_be_counted(connection: Connection, directory: Directory) -> None:

@@ -20,7 +20,7 @@ from konifer_fs.adapters.postgres import (
     sql_moves,
     sql_names,
 )
-from konifer_fs.adapters.postgres.pipelining import pipelined
+from konifer_fs.adapters.postgres.pipelining import at_once, pipelined
 from konifer_fs.adapters.postgres.places import Place
 from konifer_fs.adapters.postgres.rebasing import Rebase, rebase
 from konifer_fs.domain.errors import (
@@ -93,14 +93,17 @@ def move_named(
         "now": datetime.now(UTC).replace(tzinfo=None),
         "changed": now_ns,
     }
-    with pipelined(connection):
-        connection.execute(sql_names.LOCK_DIRECTORIES, wanted)
-        connection.execute(sql_moves.LOCK_BOTH, wanted)
-        connection.execute(sql_moves.PARK_NAMED, wanted)
-        connection.execute(sql_annotations.INHERIT_PARKED, wanted)
-        connection.execute(sql_annotations.INHERIT_PRIVATE_PARKED, wanted)
-        connection.execute(sql_assets.DROP_REPLACED, wanted)
-        moved = connection.execute(sql_moves.MOVE_PARKED, wanted)
+    *_, moved = at_once(
+        connection,
+        wanted,
+        sql_names.LOCK_DIRECTORIES,
+        sql_moves.LOCK_BOTH,
+        sql_moves.PARK_NAMED,
+        sql_annotations.INHERIT_PARKED,
+        sql_annotations.INHERIT_PRIVATE_PARKED,
+        sql_assets.DROP_REPLACED,
+        sql_moves.MOVE_PARKED,
+    )
     row = moved.fetchone()
     return rows.entry_in(AssetPath.from_ltree(row[-1]), row) if row else None
 
@@ -120,10 +123,10 @@ def move(
     NameTooLong (any descendant), MovedOn (a directory is gone).
     """
     request = Request(source=source, name=name, target=target, new_name=new_name, on_clash=on_clash, now_ns=now_ns)
-    serialised = False
+    # A look without locks tells mostly whether a directory is moved.
+    serialised = isinstance(reading.find_child(connection, source, name), Directory)
     while True:
-        # A directory's rename counts rows as it goes.
-        with connection.transaction() if serialised else pipelined(connection):
+        with pipelined(connection):
             if serialised:
                 _lock_trees(connection, request)
             old, new = _look(connection, request)

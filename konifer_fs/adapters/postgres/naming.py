@@ -12,7 +12,7 @@ from typing import Final
 from psycopg import Connection
 
 from konifer_fs.adapters.postgres import places, reading, sql_names
-from konifer_fs.adapters.postgres.pipelining import pipelined
+from konifer_fs.adapters.postgres.pipelining import at_once
 from konifer_fs.adapters.postgres.places import Place
 from konifer_fs.domain.errors import MovedOn, NameTaken
 from konifer_fs.domain.formats import ImageFormat
@@ -67,9 +67,7 @@ def _make_in_one_trip(connection: Connection, parent: Directory, name: str, owne
         "now": _changed_ns(ownership),
         **places.ownership_parameters(ownership),
     }
-    with pipelined(connection):
-        connection.execute(sql_names.LOCK_DIRECTORIES, wanted)
-        inserted = connection.execute(sql_names.MAKE_DIRECTORY, wanted)
+    _, inserted = at_once(connection, wanted, sql_names.LOCK_DIRECTORIES, sql_names.MAKE_DIRECTORY)
     row = inserted.fetchone()
     return Directory(id=row[0], path=path, made=True, ownership=ownership) if row else None
 

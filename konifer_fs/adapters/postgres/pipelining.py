@@ -1,9 +1,20 @@
 """Transactions that wait for the server only where a result is used. Used by the changing modules beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
+from psycopg.rows import TupleRow
+
+
+def at_once(connection: Connection, values: Mapping[str, Any], *statements: str) -> list[Cursor[TupleRow]]:
+    """Execute statements with the same values in one round trip, as one transaction; gives their results.
+
+    What is sent up to a Sync is a transaction, without a BEGIN.
+    """
+    with connection.pipeline():
+        return [connection.execute(statement, values) for statement in statements]
 
 
 @contextmanager

@@ -56,7 +56,8 @@ def _move_paths(connection: Connection, moves: Sequence[Rebase]) -> None:
         one, other = moves
         steps = [Rebase(one.old, _ASIDE), other, Rebase(_ASIDE, one.new)]
     for step in steps:
-        while connection.execute(sql_moves.MOVE_PATHS, {"old": step.old.ltree, "new": step.new.ltree}).rowcount:
+        here = {"old": step.old.ltree, "new": step.new.ltree}
+        while connection.execute(sql_moves.MOVE_PATHS, here).fetchone() != (0,):
             pass
 
 

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from konifer_fs.adapters.postgres import editing, naming, places, reading, sql_assets
-from konifer_fs.adapters.postgres.pipelining import pipelined
+from konifer_fs.adapters.postgres.pipelining import at_once, pipelined
 from konifer_fs.adapters.postgres.places import Place, ownership_parameters
 from konifer_fs.domain.asset import AnnotationEdit, Annotations
 from konifer_fs.domain.dialect import Dialect
@@ -97,10 +97,8 @@ def _record_plainly(connection: Connection, directory: int, new: NewEntry, diale
     """Record in the directory of that id, in one round trip; gives None when it is gone."""
     now = datetime.now(UTC)
     parameters = _parameters(new, directory, now, dialect)
-    with pipelined(connection):
-        locked = connection.execute(sql_assets.LOCK_DIRECTORY, parameters)
-        connection.execute(sql_assets.LOCK_NAMED, parameters)
-        recorded = connection.execute(sql_assets.COMMIT_DRAFT, parameters)
+    statements = sql_assets.LOCK_DIRECTORY, sql_assets.LOCK_NAMED, sql_assets.COMMIT_DRAFT
+    locked, _, recorded = at_once(connection, parameters, *statements)
     found = locked.fetchone()
     return _entry(new, AssetPath.from_ltree(found[0]), recorded.fetchone(), now) if found else None
 

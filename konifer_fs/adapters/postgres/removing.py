@@ -6,7 +6,7 @@ Part of the store's changing half.
 from psycopg import Connection
 
 from konifer_fs.adapters.postgres import naming, places, reading, sql_assets, sql_names
-from konifer_fs.adapters.postgres.pipelining import pipelined
+from konifer_fs.adapters.postgres.pipelining import at_once
 from konifer_fs.adapters.postgres.places import Place
 from konifer_fs.domain.errors import DirectoryNotEmpty, MovedOn, ReadOnly
 from konifer_fs.domain.node import Directory, Entry, Symlink
@@ -18,10 +18,8 @@ def remove_named(connection: Connection, parent: Directory, name: str, now_ns: i
     if not parent.made or naming.may_be_default(name):
         return None
     wanted = {"ids": [parent.id], "dir": parent.id, "name": name, "now": now_ns}
-    with pipelined(connection):
-        connection.execute(sql_names.LOCK_DIRECTORIES, wanted)
-        connection.execute(sql_assets.LOCK_NAMED, wanted)
-        dropped = connection.execute(sql_assets.DROP_NAMED, wanted)
+    statements = sql_names.LOCK_DIRECTORIES, sql_assets.LOCK_NAMED, sql_assets.DROP_NAMED
+    *_, dropped = at_once(connection, wanted, *statements)
     found = dropped.fetchone()
     return None if found is None else int(found[0])
 
@@ -75,9 +73,7 @@ def remove_directory(connection: Connection, directory: Directory, now_ns: int) 
 def _remove_in_one_trip(connection: Connection, directory: Directory, now_ns: int) -> bool:
     path, above = directory.path.ltree, directory.path.parent.ltree
     wanted = {"paths": [path, above], "id": directory.id, "path": path, "above": above, "now": now_ns}
-    with pipelined(connection):
-        connection.execute(sql_names.LOCK_PATHS, wanted)
-        removed = connection.execute(sql_names.DROP_EMPTY, wanted)
+    _, removed = at_once(connection, wanted, sql_names.LOCK_PATHS, sql_names.DROP_EMPTY)
     return removed.fetchone() is not None
 
 

@@ -101,9 +101,13 @@ RETURNING 'f', n.name, {sql_columns.NODE}, here.id, coalesce((SELECT last_entry_
           here.format, here.size, here.bucket, here.key, here.created_at, here.modified_at, NULL::text, here.new::text
 """
 
+# Tells how many.
 MOVE_PATHS: Final = f"""
-UPDATE konifer_fs.node SET path = {_rebased("path", "%(old)s::ltree", "%(new)s::ltree")}
- WHERE path >= %(old)s::ltree AND path < konifer_fs.after(%(old)s::ltree)
+WITH moved AS (
+  UPDATE konifer_fs.node SET path = {_rebased("path", "%(old)s::ltree", "%(new)s::ltree")}
+   WHERE path >= %(old)s::ltree AND path < konifer_fs.after(%(old)s::ltree)
+  RETURNING id)
+SELECT count(*) FROM moved
 """
 
 # subpath() makes a value of its own, so that its size is neither a compressed nor a short one.
