@@ -98,7 +98,8 @@ class Bare(pyfuse3.Operations):
         return []
 
     async def getxattr(self, inode: InodeT, name: pyfuse3.XAttrNameT, ctx: RequestContext) -> bytes:
-        raise pyfuse3.FUSEError(errno.ENODATA)
+        # So that nobody asks each file for its access list.
+        raise pyfuse3.FUSEError(errno.EOPNOTSUPP if name.startswith(b"system.") else errno.ENODATA)
 
     async def mkdir(self, parent_inode: InodeT, name: FileNameT, mode: ModeT, ctx: RequestContext) -> EntryAttributes:
         node = self._nodes[parent_inode].entries[name] = self._make(stat.S_IFDIR | mode)

@@ -123,8 +123,7 @@ def _write_section(figures: Figures, names: Sequence[str], size: int, rounds: in
 `rclone serve s3`, and s3fs over moto's server; all servers run on the same cores. What `cp` copied to konifer-fs or
 s3fs is stored when it ends, what it copied to rclone is uploaded later. Cold is after a new mount, with nothing kept
 on disk. `bare pyfuse3` is the least that a mount by that library takes: names in memory, bytes in files, nothing
-checked and nothing forced to disk; it is never cold, and `ls` asks it for an access list of each file. boto3 alone, \
-in one thread, takes \
+checked and nothing forced to disk; it is never cold. boto3 alone, in one thread, takes \
 {figures.median(_PUT, _BOTO3):.2f} s to put all pictures to the server of S3, and \
 {figures.median(_GET, _BOTO3):.2f} s to get them.
 
