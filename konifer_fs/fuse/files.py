@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyfuse3
 from pyfuse3 import FileHandleT
 
-from konifer_fs.domain.errors import IsADirectory, MovedOn
+from konifer_fs.domain.errors import IsADirectory, MovedOn, NameTaken
 from konifer_fs.domain.node import Directory, Entry, Ownership
 from konifer_fs.fuse.coherence import UNTOLD_SECONDS
 from konifer_fs.fuse.handles import Handles
@@ -53,10 +53,15 @@ class OpenFiles:
         tree = self._session.fs.tree
         if not flags & os.O_EXCL and await self._offload.ask(tree.find, parent, name) is not None:
             raise MovedOn  # The kernel remembered wrongly that nothing has the name: it looks again, and opens it.
-        if self._files.is_ready_to_create(parent):
-            draft, opened = self._files.create(parent, name, ownership)
-        else:
-            draft, opened = await self._offload.ask(self._files.create, parent, name, ownership)
+        try:
+            if self._files.is_ready_to_create(parent):
+                draft, opened = self._files.create(parent, name, ownership)
+            else:
+                draft, opened = await self._offload.ask(self._files.create, parent, name, ownership)
+        except NameTaken as error:
+            if flags & os.O_EXCL:
+                raise
+            raise MovedOn from error  # Another has made it since the kernel looked.
         mark = self._session.coherence.mark()
         attributes = self._session.introduce(draft, tree.stat(draft), parent_number, name, mark)
         attributes.attr_timeout = UNTOLD_SECONDS  # It is changed by the kernel's own requests only, until it is stored.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from konifer_fs.domain.errors import ContentUnreadable, SpoolFull
+from konifer_fs.domain.errors import ContentUnreadable, MovedOn, SpoolFull
 from konifer_fs.domain.variant import Fingerprint
 from konifer_fs.spool.records import FULL, Record, SpoolRecord
 
@@ -80,9 +80,12 @@ class SpoolFile:
         self._allowance.take(size, anyway=True)
         self._descriptor = descriptor
         self._empty = empty
+        self._is_discarded = False
 
     def open(self) -> None:
-        """Open the file, making it when it is not there; no effect when it is open."""
+        """Open the file, making it when it is not there; no effect when it is open. Raises MovedOn once discarded."""
+        if self._is_discarded:
+            raise MovedOn(self.path.name)
         if self._descriptor < 0:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
@@ -169,11 +172,14 @@ class SpoolFile:
         self.record.save(record)
 
     def discard(self) -> None:
-        """Remove bytes and record, and the files unless the next draft may have them.
+        """Remove bytes and record, and the files unless the next draft may have them; no effect the second time.
 
         Nobody else gets an object, or the files of a saved record: its removal is not on disk yet, and it may come
         back when the machine stops.
         """
+        if self._is_discarded:
+            return
+        self._is_discarded = True
         self.record.forget()
         if self._empty is None or self.record.is_saved or len(self._empty) >= _MOST_EMPTY or self._descriptor < 0:
             self.close()

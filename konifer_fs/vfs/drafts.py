@@ -120,6 +120,10 @@ class Drafts:
         """Give the draft with this inode number, also one without a name that is still open."""
         return self._by_id.get(node_id)
 
+    def holds(self, draft: Draft) -> bool:
+        """Whether nobody has let go of a draft: who has its lock may count on that until giving it back."""
+        return self._by_id.get(draft.id) is draft
+
     def add(self, draft: Draft) -> None:
         """Add a draft under its name, if it has one, atomically; raises NameTaken when another has it."""
         with self._lock:
@@ -134,8 +138,7 @@ class Drafts:
     def rename(self, draft: Draft, directory: Directory, name: str | None) -> None:
         """Give a draft another name, or none; who had that name has none any more. Atomic."""
         with self._lock:
-            if draft.name is not None:
-                self._by_name.pop((draft.directory.id, draft.name), None)
+            self._lose_name(draft)
             self._renamed_ns[draft.directory.id] = self._renamed_ns[directory.id] = time.time_ns()
             draft.directory, draft.name = directory, name
             if name is not None:
@@ -175,10 +178,13 @@ class Drafts:
     def drop(self, draft: Draft) -> None:
         """Forget a draft, by name and by id; no effect on another that has come to have them."""
         with self._lock:
-            if draft.name is not None and self._by_name.get((draft.directory.id, draft.name)) is draft:
-                del self._by_name[draft.directory.id, draft.name]
+            self._lose_name(draft)
             if self._by_id.get(draft.id) is draft:
                 del self._by_id[draft.id]
+
+    def _lose_name(self, draft: Draft) -> None:
+        if draft.name is not None and self._by_name.get((draft.directory.id, draft.name)) is draft:
+            del self._by_name[draft.directory.id, draft.name]
 
     def list_in(self, directory: Directory) -> list[Draft]:
         """Give the named drafts of a directory, by name."""

@@ -3,7 +3,15 @@
 import time
 from dataclasses import replace
 
-from konifer_fs.domain.errors import DirectoryNotEmpty, IsADirectory, MovedOn, NameTaken, NotADirectory, ReadOnly
+from konifer_fs.domain.errors import (
+    DirectoryNotEmpty,
+    IsADirectory,
+    MovedOn,
+    NameTaken,
+    NoSuchName,
+    NotADirectory,
+    ReadOnly,
+)
 from konifer_fs.domain.node import Directory, Entry, Ownership, Symlink
 from konifer_fs.domain.path import check_name
 from konifer_fs.ports import MetadataStore
@@ -70,17 +78,25 @@ class Edits:
         elif isinstance(node, Entry):
             self._metadata.remove_entry(parent, node, now_ns)
             self._unlink_begun(node.id)
-        else:
-            with node.lock:
-                if node.base is not None:
-                    self._remove_base(parent, node.base, now_ns)
-                self.unlink_draft(node)
+        elif not self._remove_draft(parent, name, node, now_ns):
+            self.remove(parent, name, now_ns)
+
+    def _remove_draft(self, parent: Directory, name: str, draft: Draft, now_ns: int) -> bool:
+        """Remove a draft and the entry that it lies over; gives whether it still had the name."""
+        with draft.lock:
+            if self._drafts.find(parent, name) is not draft:
+                return False
+            if draft.base is not None:
+                self._remove_base(parent, draft.base, now_ns)
+            self.unlink_draft(draft)
+            return True
 
     def _unlink_begun(self, node_id: int) -> None:
         """Take the name of a draft of what was removed, that was begun meanwhile."""
         if draft := self._drafts.find_by_id(node_id):
             with draft.lock:
-                self.unlink_draft(draft)
+                if self._drafts.holds(draft):
+                    self.unlink_draft(draft)
 
     def _remove_base(self, parent: Directory, base: Entry, now_ns: int) -> None:
         try:
@@ -89,8 +105,13 @@ class Edits:
             return  # Somebody removed the entry under the draft: it is gone, as asked for.
 
     def drop_draft(self, draft: Draft) -> None:
-        """Remove a draft, but not the entry that it lies over; raises NameTaken while it is open."""
+        """Remove a draft, but not the entry that it lies over.
+
+        Raises NameTaken while it is open, NoSuchName when it was stored or removed meanwhile.
+        """
         with draft.lock:
+            if not self._drafts.holds(draft):
+                raise NoSuchName(f"{draft.name} is no draft any more")
             if draft.handles:
                 raise NameTaken(f"{draft.name} is open")
             self.unlink_draft(draft)

@@ -5,10 +5,9 @@ file over to it. Thread-safe: drafts lock themselves.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from konifer_fs.domain.errors import (
     ContentTooLarge,
@@ -26,14 +25,14 @@ from konifer_fs.spool import Spool
 from konifer_fs.vfs.commits import Commits
 from konifer_fs.vfs.drafts import Draft, Drafts, DraftState
 from konifer_fs.vfs.names import may_be_local
-from konifer_fs.vfs.opened import OpenFile
+from konifer_fs.vfs.numbers import Numbers
+from konifer_fs.vfs.opened import Opened, OpenFile
 from konifer_fs.vfs.settings import Settings
 from konifer_fs.vfs.shadows import Shadows
 from konifer_fs.workflows.fetch_content import Contents
 
 log = logging.getLogger(__name__)
 
-_IDS_AT_ONCE: Final = 256
 _LONGEST_MAGIC: Final = 32
 
 
@@ -60,10 +59,9 @@ class Files:
         self._drafts = drafts
         self._commits = commits
         self._settings = settings
-        self._ids: list[int] = []
-        self._opened: dict[int, set[OpenFile]] = {}
+        self._numbers = Numbers(metadata)
+        self._opened = Opened()
         self._shadows = Shadows(metadata, contents, spool, drafts, settings.defaults)
-        self._lock = threading.Lock()
 
     # Opening and closing.
     def create(self, directory: Directory, name: str, ownership: Ownership) -> tuple[Draft, OpenFile]:
@@ -78,7 +76,7 @@ class Files:
             directory = self._metadata.make_directories(directory.path)
         now_ns = time.time_ns()
         draft = Draft(
-            id=self._next_id(), directory=directory, name=name, file=self._spool.create(), named_ns=now_ns,
+            id=self._numbers.take(), directory=directory, name=name, file=self._spool.create(), named_ns=now_ns,
             ownership=Ownership(
                 mode=ownership.mode, uid=ownership.uid, gid=ownership.gid, mtime_ns=now_ns, ctime_ns=now_ns
             ),
@@ -91,12 +89,12 @@ class Files:
         opened = OpenFile(entry=None, writable=True)
         opened.changed = True
         with draft.lock:
-            self._attach(opened, draft)
+            self._opened.attach(opened, draft)
         return draft, opened
 
     def is_ready_to_create(self, directory: Directory) -> bool:
         """Whether `create` will not have to ask the metadata store for anything."""
-        return directory.made and bool(self._ids)
+        return directory.made and self._numbers.is_ready
 
     def open(self, node: Entry | Draft, *, writable: bool, truncate: bool) -> OpenFile:
         """Open a file; to truncate it, also when it was replaced elsewhere: the bytes that were there do not matter.
@@ -120,28 +118,29 @@ class Files:
         current = self._metadata.refresh(entry)
         if not isinstance(current, Entry) or (current.asset_id != entry.asset_id and not truncate):
             raise MovedOn
-        if truncate:
-            return self._open_draft(self._begin(current, copy=False), writable=writable, truncate=True)
         opened = OpenFile(entry=current, writable=writable)
+        if truncate:
+            self._begin(opened, truncate=True)
+            return opened
         opened.content = self._contents.acquire_original(current)
-        with self._lock:
-            self._opened.setdefault(entry.id, set()).add(opened)
+        self._opened.add(opened)
         if begun_meanwhile := self._drafts.find_by_id(entry.id):
-            self._attach(opened, begun_meanwhile)
+            with begun_meanwhile.lock:
+                if self._drafts.holds(begun_meanwhile):
+                    self._opened.attach(opened, begun_meanwhile)
         return opened
 
     def _open_draft(self, draft: Draft, *, writable: bool, truncate: bool) -> OpenFile:
         opened = OpenFile(entry=draft.base, writable=writable)
         with draft.lock:
-            if self._drafts.find_by_id(draft.id) is not draft:
+            if not self._drafts.holds(draft):
                 raise MovedOn
             if self._was_replaced(draft):
                 self._drafts.drop(draft)
                 raise MovedOn
-            self._attach(opened, draft)
             if truncate:
-                opened.changed = True
-                self._truncate(draft, 0)
+                self._truncate_for(opened, draft)
+            self._opened.attach(opened, draft)
         return opened
 
     def _was_replaced(self, draft: Draft) -> bool:
@@ -151,15 +150,10 @@ class Files:
         now = self._metadata.refresh(draft.base)
         return not isinstance(now, Entry) or now.asset_id != draft.base.asset_id
 
-    def _attach(self, opened: OpenFile, draft: Draft) -> None:
-        with self._lock:
-            if opened.draft is draft:
-                return
-            opened.draft = draft
-            draft.handles += 1
-            draft.writers += opened.writable
-            self._opened.setdefault(draft.id, set()).add(opened)
-            draft.file.open()
+    def _truncate_for(self, opened: OpenFile, draft: Draft) -> None:
+        with draft.file.opened():
+            self._truncate(draft, 0)
+        opened.changed = True
 
     def release(self, opened: OpenFile) -> None:
         """Close a handle: what no flush has seen is committed, a refused or unlinked draft goes with the last one."""
@@ -170,9 +164,9 @@ class Files:
         return self._release(opened, patient=False)
 
     def _release(self, opened: OpenFile, *, patient: bool) -> bool:
-        draft = opened.draft
+        draft = self._opened.close_unless_drafted(opened)
         if draft is None:
-            self._forget(opened)
+            self._release_content(opened)
             return True
         if not draft.lock.acquire(blocking=patient):
             return False
@@ -193,19 +187,18 @@ class Files:
             log.warning("%s: what was written after the last flush is not stored: %s", draft.name, error)
 
     def _detach(self, opened: OpenFile, draft: Draft) -> None:
-        self._forget(opened)
-        draft.handles -= 1
-        draft.writers -= opened.writable
+        self._opened.detach(opened, draft)
+        self._release_content(opened)
         self.settle(draft)
 
-    def _forget(self, opened: OpenFile) -> None:
-        with self._lock:
-            siblings = self._opened.get(opened.node_id, set())
-            siblings.discard(opened)
-            if not siblings:
-                self._opened.pop(opened.node_id, None)
+    def _release_content(self, opened: OpenFile) -> None:
         if opened.content is not None:
             self._contents.release(opened.content)
+
+    def _hide_refused(self, draft: Draft) -> None:
+        """Let nobody who has not opened a refused draft see it any more."""
+        if draft.state is DraftState.REFUSED:
+            self._drafts.drop(draft)
 
     def settle(self, draft: Draft) -> None:
         """Let go of a draft that nothing needs any more; the caller holds its lock."""
@@ -219,8 +212,8 @@ class Files:
                     self._on_stored(draft.base)
             else:
                 draft.file.close()
-        elif draft.state is DraftState.REFUSED and draft.writers == 0:
-            self._drafts.drop(draft)
+        else:
+            self._hide_refused(draft)
 
     # Reading and writing.
     def read(self, opened: OpenFile, length: int, offset: int) -> bytes:
@@ -252,7 +245,7 @@ class Files:
             WrongMediumType: at offset 0, bytes that cannot begin an image of a supported type.
             ContentTooLarge, SpoolFull: it would go over a limit; nothing was changed.
         """
-        draft = opened.draft or self._begin_for(opened)
+        draft = opened.draft or self._begin(opened, truncate=False)
         with draft.lock:
             return self._write(opened, draft, content, offset)
 
@@ -270,7 +263,7 @@ class Files:
 
     def truncate(self, opened: OpenFile, size: int) -> None:
         """Cut or lengthen an open file."""
-        draft = opened.draft or self._begin_for(opened)
+        draft = opened.draft or self._begin(opened, truncate=False)
         with draft.lock:
             if draft.refusal is not None:
                 raise draft.refusal
@@ -294,7 +287,10 @@ class Files:
         draft = opened.draft
         if draft is not None and opened.changed:
             with draft.lock:
-                self._commits.commit(draft)
+                try:
+                    self._commits.commit(draft)
+                finally:
+                    self._hide_refused(draft)
                 opened.changed = False
 
     def sync(self, opened: OpenFile) -> None:
@@ -306,44 +302,48 @@ class Files:
 
     def is_open(self, node_id: int) -> bool:
         """Whether some handle is open on the file with this inode number."""
-        return node_id in self._opened
+        return self._opened.is_open(node_id)
 
     def is_replaced(self, node_id: int) -> bool:
         """Whether some handle reads an entry in whose place another is by now; asks the store where one is open."""
-        with self._lock:
-            entries = [
-                opened.entry for opened in self._opened.get(node_id, ()) if opened.draft is None and opened.entry
-            ]
-        if not entries:
-            return False
-        try:
-            current = self._metadata.refresh(entries[0])
-        except KoniferFsError:
-            return False
-        return any(not isinstance(current, Entry) or current.asset_id != entry.asset_id for entry in entries)
+        return self._opened.is_replaced(node_id, self._metadata)
 
     def has_bytes_of_all(self, opened: OpenFile) -> bool:
         """Whether every other handle on the file has the same bytes: not one from before it was replaced elsewhere."""
-        with self._lock:
-            return all(opened.has_bytes_of(other) for other in self._opened.get(opened.node_id, ()))
+        return self._opened.has_bytes_of_all(opened)
 
     # Drafts of existing entries.
-    def _begin_for(self, opened: OpenFile) -> Draft:
-        if opened.entry is None:
-            raise MovedOn
-        draft = self._begin(opened.entry, copy=True)
-        self._attach(opened, draft)
-        return draft
+    def _begin(self, opened: OpenFile, *, truncate: bool) -> Draft:
+        """Start a draft over an entry, from its bytes or empty, for this handle and all that are on these bytes.
 
-    def _begin(self, entry: Entry, *, copy: bool) -> Draft:
-        """Start a draft over an entry, from its bytes or empty, and turn all handles on these bytes over to it."""
-        draft = self._shadows.begin(entry, copy=copy)
-        with self._lock:
-            opened = self._opened.get(entry.id, ())
-            siblings = [other for other in opened if other.entry and other.entry.asset_id == entry.asset_id]
-        for sibling in siblings:
-            self._attach(sibling, draft)
-        return draft
+        One that somebody else has begun, and let go of meanwhile, is begun again.
+        """
+        entry = opened.entry
+        if entry is None:
+            raise MovedOn
+        while True:
+            draft = self._shadows.begin(entry, copy=not truncate)
+            with draft.lock:
+                if not self._drafts.holds(draft):
+                    continue
+                if truncate and self._was_replaced(draft):
+                    self._drafts.drop(draft)
+                    continue
+                try:
+                    if truncate:
+                        self._truncate_for(opened, draft)
+                    self._opened.attach(opened, draft)
+                except BaseException:
+                    self._take_back(draft)
+                    raise
+                self._opened.attach_all_on(entry, draft)
+                return draft
+
+    def _take_back(self, draft: Draft) -> None:
+        """Let go of a draft that was begun for nothing: the entry is seen again."""
+        if draft.handles == 0 and draft.version == 1 and draft.state in {DraftState.WRITING, DraftState.STORED}:
+            self._drafts.drop(draft)
+            draft.file.discard()
 
     # Changing a draft's bytes; the caller holds its lock.
     def _write(self, opened: OpenFile, draft: Draft, content: bytes, offset: int) -> int:
@@ -370,17 +370,14 @@ class Files:
         if may_be_local(draft.name, draft.directory.path):
             draft.file.charge_to(self._spool.local)
         else:
-            self._commits.refuse(draft, WrongMediumType("it does not begin like an image"))
-            raise WrongMediumType("it does not begin like an image")
+            self._refuse(draft, WrongMediumType("it does not begin like an image"))
 
     def _check_size(self, draft: Draft, size: int) -> None:
         limit = self._settings.max_upload_bytes
         if size > limit and draft.name is not None and not may_be_local(draft.name, draft.directory.path):
-            self._commits.refuse(draft, ContentTooLarge(f"at most {limit} bytes"))
-            raise ContentTooLarge(f"at most {limit} bytes")
+            self._refuse(draft, ContentTooLarge(f"at most {limit} bytes"))
 
-    def _next_id(self) -> int:
-        with self._lock:
-            if not self._ids:
-                self._ids = list(reversed(self._metadata.reserve_ids(_IDS_AT_ONCE)))
-            return self._ids.pop()
+    def _refuse(self, draft: Draft, reason: KoniferFsError) -> NoReturn:
+        self._commits.refuse(draft, reason)
+        self._hide_refused(draft)
+        raise reason

@@ -100,6 +100,15 @@ class Moves:
         """
         if (entry := self._move_plainly(source, target, on_clash, now_ns)) is not None:
             return Moved(nodes=[entry])
+        moved = None
+        while moved is None:
+            moved = self._move_what_is_there(source, target, on_clash, now_ns)
+        self._drafts.rebase(moved.renamed)
+        self._commit_below(moved.renamed)
+        return moved
+
+    def _move_what_is_there(self, source: Place, target: Place, on_clash: OnClash, now_ns: int) -> Moved | None:
+        """Rename; gives None when a draft that is concerned was let go of, or stepped aside, at that moment."""
         moving = changeable(self._tree.lookup(source.directory, source.name))
         there = self._tree.find(target.directory, target.name)
         if there is not None:
@@ -113,6 +122,8 @@ class Moves:
             directory = self._metadata.make_directories(target.directory.path)
             move = replace(move, target=Place(directory=directory, name=target.name))
         with _locked(move.moving, move.there):
+            if not (self._has_name_still(moving, source) and self._has_name_still(there, target)):
+                return None
             self._prepare(move)
             revealed = [draft for node, place in move.moves for draft in self._revealed(node, place)]
             if revealed == [move.moving] and not move.exchanges:
@@ -120,9 +131,11 @@ class Moves:
                 return Moved()
             moved = self._move_stored(move)
             self._move_drafts(move)
-            self._commit_exchanged(draft for draft in revealed if draft is move.moving or draft is move.there)
-        self._drafts.rebase(moved.renamed)
+            self._commit_revealed(draft for draft in revealed if draft is move.moving or draft is move.there)
         return moved
+
+    def _has_name_still(self, node: RealNode | None, place: Place) -> bool:
+        return not isinstance(node, Draft) or self._drafts.find(place.directory, place.name) is node
 
     def _move_plainly(self, source: Place, target: Place, on_clash: OnClash, now_ns: int) -> Entry | None:
         """Rename a stored entry that no draft is concerned in, as most are, without a look before.
@@ -140,13 +153,15 @@ class Moves:
         replaced = self._drafts.find(target.directory, target.name)
         if replaced is not None and replaced.base is not None and replaced.id != entry.id:
             with replaced.lock:
-                self._drafts.rename(replaced, replaced.directory, None)
-                self._files.settle(replaced)
+                if self._has_name_still(replaced, target):
+                    self._drafts.rename(replaced, replaced.directory, None)
+                    self._files.settle(replaced)
         following = self._drafts.find(source.directory, source.name)
         if following is not None and following.id == entry.id:
             with following.lock:
-                self._drafts.rename(following, target.directory, target.name)
-                self._settle_name(following)
+                if self._has_name_still(following, source):
+                    self._drafts.rename(following, target.directory, target.name)
+                    self._settle_name(following)
         return entry
 
     def _refuse(self, move: _Move) -> None:
@@ -182,10 +197,21 @@ class Moves:
             places = []
         revealed = [(draft, place) for draft, place in places if _becomes_ordinary(draft, place)]
         for draft, place in revealed:
+            if draft.refusal is not None:
+                raise draft.refusal
             self._commits.check(draft, place.directory)
         return [draft for draft, _ in revealed]
 
-    def _commit_exchanged(self, drafts: Iterable[Draft]) -> None:
+    def _commit_below(self, renamed: Sequence[Renamed]) -> None:
+        """Commit the local files below directories that have ordinary names by now, as `_commit_revealed` does."""
+        for draft in self._drafts.list_all() if renamed else ():
+            if _is_revealed(draft, renamed):
+                with draft.lock:
+                    if self._drafts.holds(draft) and _is_revealed(draft, renamed):
+                        self._settle_name(draft)
+                        self._commit_revealed([draft])
+
+    def _commit_revealed(self, drafts: Iterable[Draft]) -> None:
         """Commit local files that have their ordinary name by now; one that cannot be is tried again later."""
         for draft in drafts:
             try:
@@ -195,23 +221,38 @@ class Moves:
             self._files.settle(draft)
 
     def _move_committing(self, move: _Move, draft: Draft) -> None:
-        """Give a local file its ordinary name and commit it; on failure all is as before."""
-        base = draft.base
+        """Give a local file its ordinary name and commit it; all is as before when it is refused.
+
+        One that cannot be stored now has its new name, and is stored later: its bytes are as safe as they were.
+        """
+        base, state = draft.base, draft.state
         self._move_stored(move)
         self._drafts.rename(draft, move.target.directory, move.target.name)
         try:
             self._commits.commit(draft)
-        except KoniferFsError:
-            draft.base = base
-            draft.state, draft.refusal = DraftState.LOCAL, None
-            self._drafts.rename(draft, move.source.directory, move.source.name)
-            if isinstance(move.there, Draft):
-                self._drafts.rename(move.there, move.target.directory, move.target.name)
+        except KoniferFsError as error:
+            if draft.state is not DraftState.PENDING:
+                draft.base, draft.state, draft.refusal = base, state, None
+                self._move_back_committing(move, draft)
+                raise
+            log.warning("%s is not stored yet: %s", draft.name, error)
+            draft.is_acknowledged = True
             self._commits.save(draft)
-            raise
         if isinstance(move.there, Draft):
             self._files.settle(move.there)
         self._files.settle(draft)
+
+    def _move_back_committing(self, move: _Move, draft: Draft) -> None:
+        self._drafts.rename(draft, move.source.directory, move.source.name)
+        if isinstance(move.there, Draft):
+            self._drafts.rename(move.there, move.target.directory, move.target.name)
+        self._commits.save(draft)
+        source, target, there = move.source, move.target, move.there
+        if draft.base is not None:
+            back = target.directory, target.name, source.directory, source.name
+            self._metadata.move(*back, OnClash.REFUSE, move.now_ns)
+        elif isinstance(there, Symlink):
+            self._metadata.make_symlink(target.directory, target.name, there.target, there.ownership)
 
     def _move_stored(self, move: _Move) -> Moved:
         """Move what the store has of it."""
@@ -281,8 +322,16 @@ def _is_local(place: Place) -> bool:
 
 
 def _becomes_ordinary(draft: Draft, target: Place) -> bool:
+    """Whether a draft is stored from now on, and was not before, because of its new name or path."""
     is_local = may_be_local(draft.name or "", draft.directory.path) and not draft.is_stored
-    return is_local and not _is_local(target) and draft.file.size > 0
+    return is_local and draft.state is not DraftState.PENDING and not _is_local(target) and draft.file.size > 0
+
+
+def _is_revealed(draft: Draft, renamed: Sequence[Renamed]) -> bool:
+    """Whether a local file lies, by an ordinary name, below one of the directories that were renamed."""
+    path = draft.directory.path
+    is_below = any(path.is_within(new) for _, new in renamed)
+    return is_below and draft.state is DraftState.LOCAL and not may_be_local(draft.name or "", path)
 
 
 def _rebased(draft: Draft, old: AssetPath, new: AssetPath) -> Place:

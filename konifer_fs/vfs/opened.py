@@ -1,6 +1,10 @@
-"""An open file: which bytes its handle is on. `files` opens, reads, writes and closes them."""
+"""Open files: which bytes each handle is on. `files` opens, reads, writes and closes them."""
 
+import threading
+
+from konifer_fs.domain.errors import KoniferFsError
 from konifer_fs.domain.node import Entry
+from konifer_fs.ports import MetadataStore
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.workflows.fetch_content import Content
 
@@ -44,3 +48,81 @@ class OpenFile:
         if self.draft is not None or other.draft is not None:
             return self.draft is other.draft
         return self.entry is not None and other.entry is not None and self.entry.asset_id == other.entry.asset_id
+
+
+class Opened:
+    """The open files of a mount, by inode number. Thread-safe.
+
+    A handle that is on no draft yet may be turned over to one at any moment, until it is closed.
+    """
+
+    def __init__(self) -> None:
+        self._by_number: dict[int, set[OpenFile]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, opened: OpenFile) -> None:
+        """Note that a file was opened."""
+        with self._lock:
+            self._by_number.setdefault(opened.node_id, set()).add(opened)
+
+    def attach(self, opened: OpenFile, draft: Draft) -> None:
+        """Let a handle that is on no draft be on this one; the caller holds its lock, and nobody has let go of it."""
+        draft.file.open()
+        with self._lock:
+            self._attach(opened, draft)
+
+    def attach_all_on(self, entry: Entry, draft: Draft) -> None:
+        """Let all handles on an entry's bytes that are on no draft be on this one, as `attach` does."""
+        with self._lock:
+            for opened in list(self._by_number.get(entry.id, ())):
+                if opened.entry and opened.entry.asset_id == entry.asset_id:
+                    self._attach(opened, draft)
+
+    def _attach(self, opened: OpenFile, draft: Draft) -> None:
+        if opened.draft is None:
+            opened.draft = draft
+            draft.handles += 1
+            draft.writers += opened.writable
+            self._by_number.setdefault(draft.id, set()).add(opened)
+
+    def close_unless_drafted(self, opened: OpenFile) -> Draft | None:
+        """Forget a handle that is on no draft; gives the draft of one that is."""
+        with self._lock:
+            if opened.draft is None:
+                self._forget(opened)
+            return opened.draft
+
+    def detach(self, opened: OpenFile, draft: Draft) -> None:
+        """Forget a handle that is on a draft, whose lock the caller holds."""
+        with self._lock:
+            self._forget(opened)
+        draft.handles -= 1
+        draft.writers -= opened.writable
+
+    def _forget(self, opened: OpenFile) -> None:
+        siblings = self._by_number.get(opened.node_id, set())
+        siblings.discard(opened)
+        if not siblings:
+            self._by_number.pop(opened.node_id, None)
+
+    def is_open(self, number: int) -> bool:
+        """Whether some handle is open on the file with this inode number."""
+        return number in self._by_number
+
+    def is_replaced(self, number: int, metadata: MetadataStore) -> bool:
+        """Whether some handle reads an entry in whose place another is by now; asks the store where one is open."""
+        with self._lock:
+            files = self._by_number.get(number, ())
+            entries = [opened.entry for opened in files if opened.draft is None and opened.entry]
+        if not entries:
+            return False
+        try:
+            current = metadata.refresh(entries[0])
+        except KoniferFsError:
+            return False
+        return any(not isinstance(current, Entry) or current.asset_id != entry.asset_id for entry in entries)
+
+    def has_bytes_of_all(self, opened: OpenFile) -> bool:
+        """Whether every other handle on the file has the same bytes: not one from before it was replaced elsewhere."""
+        with self._lock:
+            return all(opened.has_bytes_of(other) for other in self._by_number.get(opened.node_id, ()))

@@ -3,6 +3,7 @@
 import threading
 from typing import Final
 
+from konifer_fs.domain.errors import NameTaken
 from konifer_fs.domain.node import Directory, Entry
 from konifer_fs.ports import MetadataStore
 from konifer_fs.spool import Spool, SpoolFile
@@ -39,11 +40,19 @@ class Shadows:
             if isinstance(current, Entry):
                 entry = entry._replace(path=current.path, name=current.name, ownership=current.ownership)
                 directory = self._metadata.make_directories(entry.path)
-                draft = self._add(entry, directory, self._name(directory, entry), copy=copy)
+                draft = self._add_named(entry, directory, copy=copy)
                 if self._metadata.refresh(entry) is None:  # Who removed it meanwhile may have seen no draft yet.
                     self._drafts.rename(draft, directory, None)
                 return draft
             return self._add(entry, Directory(id=0, path=entry.path, made=False), None, copy=copy)
+
+    def _add_named(self, entry: Entry, directory: Directory, *, copy: bool) -> Draft:
+        """Add it under the entry's name, or without one, as a replaced file, when another draft lies over that."""
+        name = self._name(directory, entry)
+        try:
+            return self._add(entry, directory, name, copy=copy)
+        except NameTaken:
+            return self._add(entry, directory, None, copy=copy)
 
     def _add(self, entry: Entry, directory: Directory, name: str | None, *, copy: bool) -> Draft:
         draft = Draft(

@@ -199,3 +199,21 @@ def test_an_incomplete_picture_can_be_removed(shared_mount: Mount, place: Path) 
     tell(shared_mount, place, {})
     assert spool_files(shared_mount) == before
     place.rmdir()
+
+
+@pytest.mark.semantics("What was refused is seen by nobody but those who have it open")
+@pytest.mark.parametrize("before", [None, jpeg(1)], ids=["new", "overwritten"])
+def test_what_was_refused_is_in_nobodys_way(shared_mount: Mount, place: Path, before: bytes | None) -> None:
+    photo = place / "photo.jpg"
+    if before is not None:
+        photo.write_bytes(before)
+    refused = os.open(photo, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    with failing(errno.EMEDIUMTYPE):
+        os.write(refused, b"hello\n")
+    assert (photo.read_bytes() if photo.exists() else None) == before
+    with failing(errno.EMEDIUMTYPE):
+        os.write(refused, jpeg(2))
+    photo.write_bytes(jpeg(3))
+    with failing(errno.EMEDIUMTYPE):
+        os.close(refused)
+    tell(shared_mount, place, {"photo.jpg": jpeg(3)})
