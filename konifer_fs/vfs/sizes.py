@@ -23,17 +23,15 @@ class Sizes:
         self._read_only = read_only
         self._known: dict[ObjectRef, int] = {}
 
-    def of(self, ref: ObjectRef | None, recorded: int | None) -> int:
-        """Give `recorded`, else what the object store says; 0 when nothing is there."""
+    def find(self, ref: ObjectRef, recorded: int | None) -> int | None:
+        """Give `recorded`, else what the object store says; None while nothing is there."""
         if recorded is not None:
             return recorded
-        if ref is None:
-            return 0
         if ref not in self._known:
             try:
                 self._keep({ref: self._objects.size(ref)})
             except ObjectMissing:
-                return 0
+                return None
         return self._known[ref]
 
     def learn(self, entries: Sequence[Entry]) -> None:

@@ -163,7 +163,7 @@ class Tree:
     def stat(self, node: Node) -> Stat:
         """Give the attributes of a node."""
         if isinstance(node, Entry):
-            return self._defaults.stat_entry(node, self._sizes.of(node.original, node.size))
+            return self._stat_entry(node)
         if isinstance(node, Draft):
             return self._defaults.stat_draft(node)
         if isinstance(node, VirtualNode):
@@ -171,3 +171,9 @@ class Tree:
         if isinstance(node, Directory):
             return self._defaults.stat_directory(node, self._drafts.renamed_ns(node))
         return self._defaults.stat_symlink(node)
+
+    def _stat_entry(self, entry: Entry) -> Stat:
+        size = 0 if entry.original is None else self._sizes.find(entry.original, entry.size)
+        shown = self._defaults.stat_entry(entry, size or 0)
+        # Nobody tells when a missing object is there again.
+        return shown if size is not None else shown._replace(is_volatile=True)

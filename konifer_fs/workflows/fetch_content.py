@@ -66,6 +66,8 @@ class Contents:
     def acquire(self, ref: ObjectRef, expected_size: int | None) -> Content:
         """Open an object; each call is paired with a `release`. Remote bytes are fetched at the first read.
 
+        A remote object whose size is not recorded is looked for at once: what is taken for empty is never read.
+
         Raises:
             ObjectMissing, ContentUnreadable: the file is not there, or has another size than was recorded.
         """
@@ -77,6 +79,8 @@ class Contents:
                 with content.lock:
                     if content.file is None:
                         self._adopt(content, path.open("rb", buffering=0))
+            elif expected_size is None:
+                content.expected_size = self._objects.size(ref)
         except FileNotFoundError as error:
             self.release(content)
             raise ObjectMissing(ref.key) from error

@@ -1,6 +1,8 @@
 """Sizes of what Konifer stored, which keeps none: asked for once, and recorded."""
 
+import errno
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
@@ -9,6 +11,7 @@ import pytest
 from konifer_fs.domain.variant import ObjectRef
 from tests.mount.elsewhere import PICTURE, Row, add_entry, query, rows_below, wait_until
 from tests.mount.mounting import Mount, MountFactory
+from tests.mount.saving import failing
 from tests.servers import S3Server
 
 SIZES = pytest.mark.semantics("Sizes that Konifer does not keep")
@@ -73,6 +76,23 @@ def test_all_sizes_are_recorded_by_one_command(mounted: MountFactory, rows: Sequ
     assert recorded(mount) == {row.asset_id: size_of(row) for row in rows[:-1]}
     assert "0 sizes recorded, 1 objects are missing (konifer-fs fsck)\n" in mount.run("index", "-c", mount.config_file)
     assert shown(mount, rows) == {row.entry_id: size_of(row) for row in rows}
+
+
+@pytest.mark.semantics("An object that is missing or has another size")
+def test_a_missing_object_whose_size_nobody_recorded_is_no_empty_file(
+    mounted: MountFactory, rows: Sequence[Row], s3_server: dict[str, S3Server], tmp_path: Path
+) -> None:
+    mount, source = mounted("rclone"), tmp_path / "again"
+    missing = mount.path / "a" / f"{rows[-1].entry_id}.jpeg"
+    for _ in range(2):
+        assert missing.stat().st_size == 0
+        with failing(errno.EIO):
+            missing.read_bytes()
+    source.write_bytes(PICTURE)
+    with closing(s3_server["rclone"].make_store()) as objects:
+        objects.put(ObjectRef((tmp_path / "bucket-of-rclone").read_text(), rows[-1].key), source, "image/jpeg")
+    wait_until(lambda: missing.stat().st_size == len(PICTURE))
+    assert missing.read_bytes() == PICTURE
 
 
 @SIZES

@@ -78,6 +78,19 @@ def test_a_statement_is_planned_once_for_numbers_of_all_sizes(migrated: str) -> 
         assert len(prepared.fetchall()) == 1
 
 
+def test_connections_that_the_server_has_closed_are_not_waited_for(migrated: str, connection: Connection) -> None:
+    """The pauses that psycopg makes between six of them would take longer than the deadline."""
+    closed = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'konifer-fs/many'"
+    name = "konifer-fs/many"
+    with closing(
+        open_pool(migrated, BoundedConnection, deadline=10, min_size=6, max_size=6, application_name=name)
+    ) as pool:
+        pool.wait()
+        assert len(connection.execute(closed).fetchall()) == 6
+        with pool.connection() as again:
+            assert again.execute("SELECT 1").fetchone() == (1,)
+
+
 @pytest.mark.parametrize("change", [False, True])
 def test_a_restarted_server_is_not_noticed(store: MetadataStore, connection: Connection, change: bool) -> None:
     root = root_of(store)

@@ -5,6 +5,7 @@ change opens its own with `connection.transaction()`.
 """
 
 import errno
+import logging
 import math
 import os
 import select
@@ -17,7 +18,7 @@ from functools import partial
 from itertools import count
 from typing import Any, Final, cast
 
-from psycopg import Connection
+from psycopg import Connection, Error
 from psycopg.abc import RV, PQGen
 from psycopg.adapt import Buffer, Loader
 from psycopg.conninfo import make_conninfo
@@ -26,6 +27,8 @@ from psycopg.pq import ConnStatus, PGconn, PollingStatus
 from psycopg.rows import TupleRow
 from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import ConnectionPool
+
+log = logging.getLogger(__name__)
 
 _SETTINGS: Final = """
 SELECT set_config(name, value, false) FROM (VALUES
@@ -145,13 +148,27 @@ class WarmPool(ConnectionPool[BoundedConnection]):
     """A pool that gives the oldest connection that is free, and connects in the background.
 
     The server's process behind that one has most plans, catalogs and rows at hand: taking turns, as psycopg's pools do,
-    all that we ask took a sixth longer.
+    all that we ask took a sixth longer. What the server has closed is thrown away as it is met; psycopg's own check
+    pauses for a second, two and four between several of these, when the server is long back.
     """
 
     def __init__(self, conninfo: str, **settings: Any) -> None:  # noqa: ANN401 - psycopg's own, passed on
         super().__init__(conninfo, open=False, **settings)
         self._pool = _OldestFirst()
         self.open()
+
+    def getconn(self, timeout: float | None = None) -> BoundedConnection:
+        """Give a connection that the server has not closed; raises PoolTimeout."""
+        until = time.monotonic() + (self.timeout if timeout is None else timeout)
+        while True:
+            connection = super().getconn(until - time.monotonic())
+            try:
+                _check_alive(connection)
+            except Error as error:
+                log.info("the server has closed a connection: %s", error)
+                self.putconn(connection)
+            else:
+                return connection
 
 
 def open_pool(
@@ -181,7 +198,6 @@ def open_pool(
         timeout=deadline,
         reconnect_timeout=min(deadline, _RECONNECT_SECONDS),
         configure=partial(configure, deadline=deadline),
-        check=_check_alive,
     )
 
 

@@ -91,7 +91,7 @@ class Variants:
 
     def file_of(self, entry: Entry, variant: StoredVariant) -> VirtualFile:
         """Give a variant that is stored, or the original, as a file."""
-        size = self.sizes.of(variant.ref, variant.size)
+        size = self.sizes.find(variant.ref, variant.size) or 0
         return VirtualFile(
             stat=self.stat_of(entry, node_id=virtual_id(variant.id), size=size, mtime_ns=to_ns(variant.created_at)),
             content_type=ImageFormat(str(variant.attributes["format"])).content_type,
