@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from errno import EACCES, EFBIG, EINVAL, EIO, ENOENT, EPERM
 from pathlib import Path
 from typing import Final
@@ -134,6 +135,17 @@ def test_a_picture_is_turned_as_its_orientation_asks_for(place: Path) -> None:
     assert described(of(photo, "r=auto,w=16.png").read_bytes()) == ("PNG", (16, 24))
     assert of(photo, "r=90,w=16.png").samefile(of(photo, "r=auto,w=16.png"))
     assert "upright.jpg" in names_below(photo, "upright.jpg")
+
+
+@pytest.mark.semantics("A variant of a picture that its EXIF turns is shown turned, too")
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "avif", "heic", "jxl", "gif"])
+def test_a_variant_is_as_upright_as_its_picture(place: Path, extension: str) -> None:
+    (place / "photo.jpg").write_bytes(make_picture(ImageFormat.JPEG, orientation=6))
+    copy = place / f"copy.{extension}"
+    shown = (48, 32) if extension == "gif" else (32, 48)
+    for expression, size in (("blur=1", shown), ("blur=1,strip=exif", (48, 32)), ("r=90", (32, 48))):
+        shutil.copyfile(of(place / "photo.jpg", f"{expression}.{extension}"), copy)
+        assert described(of(copy, "r=auto,blur=1.png").read_bytes()) == ("PNG", size)
 
 
 def names_below(photo: Path, *opened: str) -> list[str]:
