@@ -20,7 +20,7 @@ from tests.pictures import make_picture, make_png
 
 EXPRESSION: Final = pytest.mark.semantics("An expression is a profile's name")
 EQUAL: Final = pytest.mark.semantics("Equal requests are one stored variant")
-ERRORS: Final = pytest.mark.semantics("A malformed expression is EINVAL")
+ERRORS: Final = pytest.mark.semantics("A malformed expression, or a crop larger than the picture, is EINVAL")
 LISTING: Final = pytest.mark.semantics("ls photo.jpg@/ names")
 
 FORBIDDING: Final = """
@@ -165,6 +165,8 @@ def names_below(photo: Path, *opened: str) -> list[str]:
         ("colour=red.png", EINVAL),
         ("fit=fill,w=8.png", EINVAL),
         ("format=jpg.png", EINVAL),
+        ("fit=crop,w=49,h=32.png", EINVAL),
+        ("fit=crop,w=33,h=32,r=90.webp", EINVAL),
         ("nothing.webp", ENOENT),
         ("nothing", ENOENT),
         (".webp", ENOENT),
