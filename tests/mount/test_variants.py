@@ -92,7 +92,7 @@ def test_a_variant_is_rendered_at_its_first_look_up_and_stored(studio: Mount, pl
         ("w=8,h=8,fit=stretch.gif", "GIF", (8, 8)),
         ("h=16", "PNG", (24, 16)),
         ("w=8,pad=2,pad-c=f00.png", "PNG", (12, 9)),
-        ("r=90,filter=sepia,blur=2,q=50,strip=exif,icc,cs=srgb.jxl", "JXL", (32, 48)),
+        ("r=90,filter=sepia,blur=2,q=50,strip=exif,,icc,cs=srgb.jxl", "JXL", (32, 48)),
         ("format=webp,w=8.webp", "WEBP", (8, 5)),
     ],
 )
