@@ -145,8 +145,8 @@ def edit_removing(name: str) -> AnnotationEdit:
 
 
 def listed(annotations: Annotations) -> dict[str, bytes]:
-    """Give the attributes that `listxattr` names, with their values."""
-    texts = {name_of_label(key): value for key, value in annotations.labels.items()}
+    """Give the attributes that `listxattr` names, with their values; a key that nothing can be called by has none."""
+    texts = {name_of_label(key): value for key, value in annotations.labels.items() if key}
     if annotations.tags:
         texts[TAGS] = format_tags(annotations.tags)
     if annotations.alt:
