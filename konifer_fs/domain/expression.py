@@ -2,8 +2,8 @@
 
 A name is an expression and an extension. What follows the last dot is the extension when it is that of one of the
 formats, in either case, and else belongs to the expression; so a profile called `my.webp` is `my.webp.png` as a PNG.
-An expression is comma-separated: a profile's name first, if any, then `parameter=value`; an item without `=` goes on
-with the list of the `strip` before it.
+An expression is comma-separated: a profile's name first, if any, then `parameter=value`; an item without `=`, also a
+blank one, goes on with the list of the `strip` before it.
 """
 
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ def _read_items(items: list[str]) -> dict[str, str]:
         if equals and key not in values:
             values[key] = value
             last = key
-        elif item and not equals and last == "strip":
+        elif not equals and last == "strip":
             values[last] += f",{item}"
         else:
             raise ExpressionMalformed(f"{item!a} is not of the form parameter=value, or repeated")

@@ -16,6 +16,13 @@ def check_limits(wanted: Transformation, source: Attributes, limits: Limits) -> 
     limits.check(*output_size(wanted, source), source.page_count if wanted.format.is_paged else 1)
 
 
+def is_within(wanted: Transformation, source: Attributes) -> bool:
+    """Whether a crop is no larger than the picture that it is cut out of; other fits always have what they need."""
+    turned = _turned(wanted, source)
+    width, height = fitted_size(turned, wanted)
+    return wanted.fit is not Fit.CROP or (width <= turned[0] and height <= turned[1])
+
+
 def is_verbatim(wanted: Transformation, source: Attributes) -> bool:
     """Whether the result of preprocessing is the source, byte for byte: no step has work, and the format stays.
 

@@ -20,7 +20,7 @@ SHARED: Final = ".sh_thumbnails"
 SIZES: Final = {"normal": 128, "large": 256, "x-large": 512, "xx-large": 1024}
 
 # What GLib leaves as it is in the path of a URI.
-_UNESCAPED: Final = "!$&'()*+,;=:@/~"
+_UNESCAPED: Final = "!$&'()*+,=:@/~"
 # A PNG begins with its signature and the chunk IHDR; our texts come right behind.
 PNG_HEAD_BYTES: Final = 33
 
@@ -60,7 +60,8 @@ def shared_texts(name: str, mtime_ns: int) -> bytes:
 
     The time has microseconds, as tumbler compares it since 4.17; whoever reads a whole number finds one.
     """
-    return _texts(relative_uri(name), f"{mtime_ns // 10**9}.{mtime_ns // 1000 % 10**6:06}")
+    seconds, microseconds = divmod(abs(mtime_ns // 1000), 10**6)
+    return _texts(relative_uri(name), f"{'-' if mtime_ns < 0 else ''}{seconds}.{microseconds:06}")
 
 
 def personal_texts(uri: str, mtime_ns: int) -> bytes:

@@ -145,8 +145,8 @@ def edit_removing(name: str) -> AnnotationEdit:
 
 
 def listed(annotations: Annotations) -> dict[str, bytes]:
-    """Give the attributes that `listxattr` names, with their values."""
-    texts = {name_of_label(key): value for key, value in annotations.labels.items()}
+    """Give the attributes that `listxattr` names, with their values; a key that nothing can be called by has none."""
+    texts = {name_of_label(key): value for key, value in annotations.labels.items() if key}
     if annotations.tags:
         texts[TAGS] = format_tags(annotations.tags)
     if annotations.alt:
@@ -251,6 +251,8 @@ class Xattrs:
             return _encoded(name, self._mime_type(node))
         if is_fact(name):
             return _encoded(name, self._fact(node, name.removeprefix(FACT)))
+        if name == ROBOTS_BACKUP and isinstance(node, VirtualNode):
+            return b"false"  # So backups leave out what can be made again; not listed, so that no copy says it.
         return _value(self._read(node), name)
 
     def list(self, node: Node) -> Sequence[str]:
@@ -298,7 +300,7 @@ class Xattrs:
         if isinstance(node, Directory | Symlink):
             return self._metadata.read_private_of([node])[0]
         if isinstance(node, VirtualNode):
-            return {ROBOTS_BACKUP: b"false"}  # So backups leave out what can be made again.
+            return {}
         return listed(self._annotations(node))
 
     def _annotations(self, node: Entry | Draft) -> Annotations:

@@ -89,8 +89,8 @@ def test_a_picture_that_is_not_turned_keeps_its_orientation(render: Renderer, ta
     assert (result.size, orientation_of(result.image)) == ((24, 16), 6)
 
 
-@pytest.mark.parametrize("target", [ImageFormat.AVIF, ImageFormat.HEIC])
-def test_avif_and_heic_show_it_as_the_orientation_says(render: Renderer, target: ImageFormat) -> None:
+@pytest.mark.parametrize("target", [ImageFormat.AVIF, ImageFormat.HEIC, ImageFormat.JPEG_XL])
+def test_formats_that_turn_by_themselves_show_it_as_the_orientation_says(render: Renderer, target: ImageFormat) -> None:
     result = render(make_jpeg(), width=24, height=16, format=target)
     assert (result.attributes.width, result.attributes.height) == (16, 24)
 

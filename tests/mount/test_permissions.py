@@ -123,7 +123,7 @@ def test_the_capacity_is_as_configured_or_a_pebibyte(
     mounted: MountFactory, object_store: str, config: str, size: int
 ) -> None:
     shown = os.statvfs(mounted(object_store, config=config).path)
-    assert shown.f_blocks * shown.f_frsize == size
+    assert shown.f_blocks * shown.f_frsize == shown.f_bavail * shown.f_frsize == size
     assert shown.f_namemax == 255
 
 

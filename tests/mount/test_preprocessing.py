@@ -32,6 +32,7 @@ paths {
   "/enlarged" {
     transform { preprocessing { enabled = true, w = 200 }, limits { max-width = 100 } }
   }
+  "/cropped" { transform.preprocessing { enabled = true, fit = crop, w = 40, h = 16 } }
   "/hashed" { lqip = [blurhash, thumbhash] }
   "/limited" { limits { max-width = 48, max-height = 40, max-pixels = 1600, max-pages = 2, max-pixels-per-page = 100 } }
 }
@@ -246,6 +247,18 @@ def test_a_picture_that_cannot_be_decoded_stays_a_draft(mount: Mount, shrunk: Pa
     assert "flush: The content cannot be read" in mount.log()
     hollow.write_bytes(SMALL)
     tell(mount, shrunk, {"hollow.png": SMALL})
+
+
+@pytest.mark.semantics("A picture that preprocessing cannot decode, or that is smaller than what is to be cropped")
+@pytest.mark.parametrize("at", ["cropped"], indirect=True)
+def test_a_picture_too_small_for_its_crop_stays_a_draft(mount: Mount, at: Path) -> None:
+    with failing(EIO):
+        (at / "photo.png").write_bytes(SMALL)
+    assert state(at / "photo.png") == "incomplete"
+    assert "a crop to 40x16 is larger than the picture" in mount.log()
+    (at / "photo.png").write_bytes(PICTURE)
+    (stored,) = originals(mount, at)
+    assert stored.size == (40, 16)
 
 
 @pytest.mark.semantics("Content of a type that is not one of the seven")

@@ -76,6 +76,12 @@ def test_a_thumbnail_is_upright(place: Path) -> None:
 
 
 @SHARED
+def test_a_thumbnail_of_a_name_that_only_some_uris_escape_is_found_as_glib_asks(place: Path) -> None:
+    (place / "a;b.jpg").write_bytes(PICTURE)
+    assert look(shared(place / "a;b.jpg", spelled="./a%3Bb.jpg"))[2] == "./a%3Bb.jpg"
+
+
+@SHARED
 def test_a_thumbnail_can_be_read_anywhere(photo: Path) -> None:
     whole = shared(photo).read_bytes()
     descriptor = os.open(shared(photo), os.O_RDONLY | os.O_DIRECT)
@@ -90,6 +96,8 @@ def test_a_thumbnail_follows_its_picture(photo: Path, second_mount: Mount) -> No
     before = look(shared(photo))
     os.utime(photo, ns=(0, 1_234_567_890_123_456_789))
     assert look(shared(photo)) == (*before[:3], "1234567890.123456")
+    os.utime(photo, ns=(0, -5_500_000_000))
+    assert look(shared(photo)) == (*before[:3], "-5.500000")
     renamed = photo.with_name("renamed.jpg")
     (second_mount.path / photo.parent.name / photo.name).rename(second_mount.path / photo.parent.name / renamed.name)
     wait_until(shared(renamed).exists)

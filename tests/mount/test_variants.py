@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from errno import EACCES, EFBIG, EINVAL, EIO, ENOENT, EPERM
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from tests.pictures import make_picture, make_png
 
 EXPRESSION: Final = pytest.mark.semantics("An expression is a profile's name")
 EQUAL: Final = pytest.mark.semantics("Equal requests are one stored variant")
-ERRORS: Final = pytest.mark.semantics("A malformed expression is EINVAL")
+ERRORS: Final = pytest.mark.semantics("A malformed expression, or a crop larger than the picture, is EINVAL")
 LISTING: Final = pytest.mark.semantics("ls photo.jpg@/ names")
 
 FORBIDDING: Final = """
@@ -91,7 +92,7 @@ def test_a_variant_is_rendered_at_its_first_look_up_and_stored(studio: Mount, pl
         ("w=8,h=8,fit=stretch.gif", "GIF", (8, 8)),
         ("h=16", "PNG", (24, 16)),
         ("w=8,pad=2,pad-c=f00.png", "PNG", (12, 9)),
-        ("r=90,filter=sepia,blur=2,q=50,strip=exif,icc,cs=srgb.jxl", "JXL", (32, 48)),
+        ("r=90,filter=sepia,blur=2,q=50,strip=exif,,icc,cs=srgb.jxl", "JXL", (32, 48)),
         ("format=webp,w=8.webp", "WEBP", (8, 5)),
     ],
 )
@@ -136,6 +137,17 @@ def test_a_picture_is_turned_as_its_orientation_asks_for(place: Path) -> None:
     assert "upright.jpg" in names_below(photo, "upright.jpg")
 
 
+@pytest.mark.semantics("A variant of a picture that its EXIF turns is shown turned, too")
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "avif", "heic", "jxl", "gif"])
+def test_a_variant_is_as_upright_as_its_picture(place: Path, extension: str) -> None:
+    (place / "photo.jpg").write_bytes(make_picture(ImageFormat.JPEG, orientation=6))
+    copy = place / f"copy.{extension}"
+    shown = (48, 32) if extension == "gif" else (32, 48)
+    for expression, size in (("blur=1", shown), ("blur=1,strip=exif", (48, 32)), ("r=90", (32, 48))):
+        shutil.copyfile(of(place / "photo.jpg", f"{expression}.{extension}"), copy)
+        assert described(of(copy, "r=auto,blur=1.png").read_bytes()) == ("PNG", size)
+
+
 def names_below(photo: Path, *opened: str) -> list[str]:
     """Give what is listed of a picture once these variants were looked up."""
     for name in opened:
@@ -153,6 +165,8 @@ def names_below(photo: Path, *opened: str) -> list[str]:
         ("colour=red.png", EINVAL),
         ("fit=fill,w=8.png", EINVAL),
         ("format=jpg.png", EINVAL),
+        ("fit=crop,w=49,h=32.png", EINVAL),
+        ("fit=crop,w=33,h=32,r=90.webp", EINVAL),
         ("nothing.webp", ENOENT),
         ("nothing", ENOENT),
         (".webp", ENOENT),
@@ -230,12 +244,12 @@ def test_a_listing_names_what_is_stored_and_renders_nothing(studio: Mount, photo
     before = renderings(studio)
     assert names(of(photo, "")) == ["info.json", "original.png"]
     assert renderings(studio) == before
-    assert names_below(photo, "w=16,h=11.webp", "h=32,w=96.jpg", "f=v") == [
-        "f=v.png", "info.json", "original.png", "thumbnail.webp", "w=96,h=32.jpg",
+    assert names_below(photo, "w=16,h=11.webp", "h=32,w=96.jpg", "f=v", "q=90.jxl", "w=11.png") == [
+        "f=v.png", "h=7.png", "info.json", "original.png", "r=0.jxl", "thumbnail.webp", "w=96,h=32.jpg",
     ]  # fmt: skip
     for name in names(of(photo, "")):
         assert of(photo, name).stat().st_size == len(of(photo, name).read_bytes())
-    assert renderings(studio) == before + 3
+    assert renderings(studio) == before + 5
 
 
 @pytest.mark.semantics("info.json is Konifer's asset information")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.mount.elsewhere import all_fail, names
 from tests.mount.mounting import Mount
-from tests.mount.saving import eventually, failing
+from tests.mount.saving import eventually, failing, run
 from tests.mount.variants import OTHER, PICTURE, ROBOTS, described, of, renderings, stored_variants
 
 READ_ONLY: Final = pytest.mark.semantics("Variants are read-only")
@@ -131,9 +131,18 @@ def test_variants_are_as_open_as_their_entry(photo: Path) -> None:
 @pytest.mark.semantics("Variants have the owner and permissions")
 def test_backups_are_asked_to_leave_variants_out(photo: Path) -> None:
     for name, content_type in (("w=8.webp", b"image/webp"), ("original.png", b"image/png"), ("info.json", None)):
-        assert os.listxattr(of(photo, name)) == [ROBOTS]
+        assert os.listxattr(of(photo, name)) == []
         assert os.getxattr(of(photo, name), ROBOTS) == b"false"
         assert os.getxattr(of(photo, name), "user.mime_type") == (content_type or b"application/json")
         with failing(ENODATA):
             os.getxattr(of(photo, name), "user.konifer.width")
     assert os.getxattr(of(photo, ""), ROBOTS) == b"false"
+    assert os.listxattr(of(photo, "")) == []
+
+
+@pytest.mark.semantics("Variants have the owner and permissions")
+def test_a_copy_of_a_variant_is_for_backups_again(place: Path, photo: Path) -> None:
+    run("cp", "-a", of(photo, "w=8.png"), place / "copied.png")
+    run("rsync", "-aX", of(photo, "w=8.png"), place / "synced.png")
+    for copy in ("copied.png", "synced.png"):
+        assert os.listxattr(place / copy) == []

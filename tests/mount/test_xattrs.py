@@ -10,7 +10,7 @@ import pytest
 from konifer_fs.domain.formats import ImageFormat
 from tests.mount.elsewhere import PICTURE, add_entry, all_fail, ltree, query, rows_below, wait_until
 from tests.mount.mounting import Mount
-from tests.mount.saving import annotations, failing
+from tests.mount.saving import annotations, failing, run
 from tests.pictures import make_picture
 
 TAGS = "user.xdg.tags"
@@ -77,6 +77,21 @@ def test_konifers_own_labels_tags_and_alt_are_attributes(shared_mount: Mount, fi
     )  # fmt: skip
     expected = {"user.konifer.label.xdg.tags": "odd", TAGS: "one\\,two", COMMENT: "a tree"}
     wait_until(lambda: annotations(file) == expected)
+
+
+@pytest.mark.semantics("A foreign label whose key is empty")
+def test_labels_that_nothing_can_be_called_by_are_left_out(shared_mount: Mount, file: Path, tmp_path: Path) -> None:
+    os.setxattr(file, "user.team", b"red")
+    query(
+        shared_mount,
+        "INSERT INTO asset_label "
+        "SELECT gen_random_uuid(), %s, key, 'odd', now() FROM unnest(%s::text[]) key RETURNING 1",
+        asset_of(file), ["", "x" * 300],
+    )  # fmt: skip
+    assert len(labels_of(shared_mount, file)) == 3
+    wait_until(lambda: os.listxattr(file) == ["user.team"])
+    run("rsync", "-aX", file, tmp_path)
+    assert (tmp_path / file.name).read_bytes() == file.read_bytes()
 
 
 @pytest.mark.semantics("The tags are read back in the order")

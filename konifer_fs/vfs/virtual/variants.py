@@ -12,6 +12,7 @@ from typing import Final
 from konifer_fs.config import OnDemand, PathSettings
 from konifer_fs.domain.errors import (
     ContentUnreadable,
+    ExpressionMalformed,
     KoniferFsError,
     MovedOn,
     NameReserved,
@@ -22,7 +23,7 @@ from konifer_fs.domain.errors import (
 from konifer_fs.domain.expression import Expression, parse_expression
 from konifer_fs.domain.formats import ImageFormat
 from konifer_fs.domain.node import Entry
-from konifer_fs.domain.outcome import check_limits
+from konifer_fs.domain.outcome import check_limits, is_within
 from konifer_fs.domain.transformation import Placeholder, Rotate, Transformation
 from konifer_fs.domain.variant import Attributes
 from konifer_fs.ports import MetadataStore, StoredVariant
@@ -113,12 +114,14 @@ class Variants:
         return found is not None and found.id == variant.id
 
     def make_order(self, entry: Entry, shelf: Shelf, wanted: Transformation, *, in_advance: bool) -> Order:
-        """Give the order for a variant. Raises VariantForbidden, ContentTooLarge."""
+        """Give the order for a variant. Raises VariantForbidden, ContentTooLarge, ExpressionMalformed."""
         rules = self.settings.rules.settings_for(entry.path)
         allowed = rules.allowed_content_types
         if allowed is not None and wanted.format.content_type not in allowed:
             raise VariantForbidden(f"{wanted.format.content_type} is not allowed here")
         check_limits(wanted, shelf.source, rules.transform_limits)
+        if not is_within(wanted, shelf.source):
+            raise ExpressionMalformed(f"a crop to {wanted.width}x{wanted.height} is larger than the picture")
         return Order(
             entry=entry,
             original=shelf.original,
@@ -214,7 +217,7 @@ class _VariantNames:
 
     # What is not.
     def _demand(self, name: str, shelf: Shelf) -> VirtualFile | Preparation:
-        """Have a variant made; raises VariantForbidden, ContentTooLarge."""
+        """Have a variant made; raises as `make_order`."""
         expression = self._parse(name)
         _check_mode(expression, self._rules.on_demand)
         order = self._all.make_order(self._entry, shelf, shelf.normalise(expression.request), in_advance=False)

@@ -14,6 +14,7 @@ from konifer_fs.adapters.pillow.rendering.gravity import find_window
 from konifer_fs.adapters.pillow.rendering.reading import Source
 from konifer_fs.domain.errors import ContentUnreadable
 from konifer_fs.domain.geometry import Size, covering_scale, fitted_size, turned_size
+from konifer_fs.domain.outcome import is_within
 from konifer_fs.domain.transformation import Fit, Gravity, Rotate, Transformation
 
 Box = tuple[float, float, float, float]
@@ -78,7 +79,7 @@ def place(source: Source, first: Image.Image, wanted: Transformation) -> Place:
     size = turned_size(own, wanted.rotate)
     target = fitted_size(size, wanted)
     part: Box = (0, 0, *size)
-    if wanted.fit is Fit.CROP and (target[0] > size[0] or target[1] > size[1]):
+    if not is_within(wanted, source.attributes):
         raise ContentUnreadable(f"a crop to {target[0]}x{target[1]} is larger than the picture")
     if wanted.fit in {Fit.CROP, Fit.FILL} and target != size:
         scale = 1.0 if wanted.fit is Fit.CROP else covering_scale(size, wanted)

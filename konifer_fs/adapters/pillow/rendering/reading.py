@@ -111,8 +111,7 @@ class Source:
     def _turned(self, image: Image.Image) -> Image.Image:
         """Give a page as its format turns it, where Pillow leaves that to EXIF; and as large as the header says."""
         if self.attributes.format is ImageFormat.AVIF or getattr(self._file, "jpeg", False):
-            turn = _BY_ORIENTATION.get(find_orientation(self._file.info.get("exif", b"")))
-            return image if turn is None else image.transpose(turn)
+            return turned_by_exif(image, self._file.info.get("exif", b""))
         if self.attributes.format is ImageFormat.GIF:
             return image.crop((0, 0, self.attributes.width, self.attributes.height))
         return image
@@ -134,6 +133,12 @@ def opened(source: int, attributes: Attributes, max_pixels: int | None) -> Itera
         if not isinstance(file, ImageFile.ImageFile):
             raise ContentUnreadable("it is no image file")
         yield Source(file, attributes)
+
+
+def turned_by_exif(image: Image.Image, exif: bytes) -> Image.Image:
+    """Give a picture upright by the orientation of its EXIF block."""
+    turn = _BY_ORIENTATION.get(find_orientation(exif))
+    return image if turn is None else image.transpose(turn)
 
 
 def _plain(image: Image.Image) -> Image.Image:

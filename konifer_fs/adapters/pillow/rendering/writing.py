@@ -1,11 +1,13 @@
 """Encoding: pages and what is carried along, as a file of one of the seven formats, with the settings of Konifer's.
 
 What a format cannot hold is left out: IPTC but in JPEG, all metadata in GIF, profiles and XMP in JPEG XL; and in JPEG,
-what is larger than a segment.
+what is larger than a segment. What EXIF says of the orientation holds on: Pillow makes AVIF's and HEIC's own of it, and
+a JPEG XL, whose readers heed only its own and whose encoder takes none, gets pixels that are turned.
 """
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 from PIL import Image
@@ -14,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from konifer_fs.adapters.pillow.exif import PREFIX
 from konifer_fs.adapters.pillow.rendering.codecs import load_codec
 from konifer_fs.adapters.pillow.rendering.effects import on_black
-from konifer_fs.adapters.pillow.rendering.reading import Carried, Page
+from konifer_fs.adapters.pillow.rendering.reading import Carried, Page, turned_by_exif
 from konifer_fs.domain.formats import ImageFormat
 
 _FULL_COLOUR_FROM: Final = 90
@@ -40,6 +42,9 @@ def write(
 ) -> None:
     """Encode pages of one size into the empty file `target`; `loop` is how often they are played, 0 for ever."""
     name = load_codec(image_format)
+    if image_format is ImageFormat.JPEG_XL and carried.exif:
+        pages = [replace(page, image=turned_by_exif(page.image, carried.exif)) for page in pages]
+        carried = carried.upright()
     options = {**_SETTINGS.get(image_format, {}), **_spell_carried(carried, image_format)}
     if image_format.has_quality:
         options["quality"] = quality
