@@ -1,6 +1,6 @@
 """The name under which a stored variant is listed: the shortest that `expression` reads back as the same one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,13 +12,11 @@ from konifer_fs.domain.parameters import parse_parameters, spell_parameters
 from konifer_fs.domain.transformation import ColorSpace, Flip, Request, Rotate, Transformation
 from konifer_fs.domain.variant import Attributes
 
-# What may be left open where nothing changes by it.
+# What may be left open where nothing changes by it, tried in this order.
 _OMISSIBLE: Final = (
     "fit", "gravity", "rotate", "flip", "filter", "blur", "quality", "pad_color", "pad", "strip", "color_space",
+    "height", "width",
 )  # fmt: skip
-_SIDES: Final = (("height", "width"), ("width", "height"))
-# What says the least.
-_NOTHING: Final = "r=0"
 _SHORTEST_OVERRIDE: Final = len(",q=1")
 
 
@@ -32,7 +30,7 @@ def spell(
     """Give the name of a variant of an original, its extension included; None where no name asks for it.
 
     A profile that is just this variant names it; else the shortest expression does, with a profile or without, saying
-    the width where the height is no shorter, and `r=0` where nothing need be said. `profiles` are by lower-cased name;
+    the width rather than the height, and the width where nothing need be said. `profiles` are by lower-cased name;
     those with `r=auto` are passed over while `orientation`, the original's by EXIF, is not known.
     """
     speller = _Speller(wanted, original, orientation, dialect)
@@ -42,8 +40,6 @@ def spell(
     for name in names:
         if speller.matches(Request(format=wanted.format).over(profiles[name])):
             return name + extension
-    if speller.matches(Request(format=wanted.format)):
-        return _NOTHING + extension
     whole = speller.list_whole_requests()
     if not whole:
         return None
@@ -72,10 +68,6 @@ def _is_spelled(request: Request) -> bool:
         return False
 
 
-def _spelled(request: Request) -> str:
-    return ",".join(f"{name}={text}" for name, text in spell_parameters(replace(request, format=None)).items())
-
-
 @dataclass(frozen=True, slots=True)
 class _Speller:
     """Finds the requests that come to `wanted`."""
@@ -95,16 +87,14 @@ class _Speller:
             return False
 
     def reduce(self, request: Request, profile: Request) -> str:
-        """Leave out what a whole request need not say over a profile; spell the rest."""
-        request = self._without(request, _OMISSIBLE, profile)
-        return min((_spelled(self._without(request, sides, profile)) for sides in _SIDES), key=len)
-
-    def _without(self, request: Request, fields: Sequence[str], profile: Request) -> Request:
-        for field in fields:
+        """Leave out what a whole request need not say over a profile, but not the last parameter; spell the rest."""
+        nothing = Request(format=request.format)
+        for field in _OMISSIBLE:
             shorter = replace(request, **{field: None})
-            if self.matches(shorter.over(profile)):
+            if shorter != nothing and self.matches(shorter.over(profile)):
                 request = shorter
-        return request
+        items = spell_parameters(replace(request, format=None))
+        return ",".join(f"{name}={text}" for name, text in items.items())
 
     def list_whole_requests(self) -> list[Request]:
         """Give the requests that leave nothing open, one for each way to say the turn; none for what has no request."""
