@@ -118,6 +118,10 @@ class Inodes:
         """Give the inode of the directory at `path`, when the kernel knows it."""
         return self._by_path.get(path)
 
+    def find_directory(self, parent: int, name: str) -> Inode | None:
+        """Give the inode of the stored directory that was last found as `name`; goes over all that are known."""
+        return next((it for it in self if it.place == (parent, name) and isinstance(it.node, Directory)), None)
+
     def find(self, node: Node) -> Inode | None:
         """Give the inode of a node, when the kernel knows it."""
         return self._known.get(self._number_for(node))

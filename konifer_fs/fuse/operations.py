@@ -87,7 +87,10 @@ class Operations(pyfuse3.Operations):
     # Names.
     @replies
     async def lookup(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> pyfuse3.EntryAttributes:
-        """Tell what a name denotes; that nothing has a name may be remembered, too."""
+        """Tell what a name denotes; that nothing has a name may be remembered, too.
+
+        A directory that is known is told while no store answers: drafts in it can be.
+        """
         text, parent, mark = to_text(name), self._inodes[parent_inode].node, self._coherence.mark()
         if isinstance(parent, Directory) and (draft := self._fs.tree.find_draft(parent, text)):
             return self._session.introduce(draft, self._fs.tree.stat(draft), parent_inode, text, mark)
@@ -97,6 +100,12 @@ class Operations(pyfuse3.Operations):
             if isinstance(parent, VirtualDirectory) or may_appear(text):
                 raise
             return absent(self._coherence.believe_absent(self._inodes[parent_inode], text, mark))
+        except StoreUnreachable:
+            known = self._inodes.find_directory(parent_inode, text)
+            if known is None:
+                raise
+            known.lookups += 1
+            return to_attributes(self._fs.tree.stat(known.node), known.number, UNTOLD_SECONDS)
         return self._session.introduce(node, shown, parent_inode, text, mark)
 
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:

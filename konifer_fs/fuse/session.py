@@ -3,6 +3,7 @@
 Lives on the trio thread.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,7 +13,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 import pyfuse3
 import trio
 
-from konifer_fs.domain.errors import MovedOn, NoSuchName, NotADirectory, ReadOnly
+from konifer_fs.domain.errors import MovedOn, NoSuchName, NotADirectory, ReadOnly, StoreUnreachable
 from konifer_fs.domain.node import Directory
 from konifer_fs.fuse.attributes import to_attributes
 from konifer_fs.fuse.coherence import Coherence, Mark
@@ -25,6 +26,8 @@ from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.nodes import AnyDirectory, Node
 from konifer_fs.vfs.stat import Stat
 from konifer_fs.vfs.virtual.nodes import Preparation, VirtualDirectory
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,11 +72,17 @@ class Session:
         return node
 
     async def any_directory(self, number: int) -> AnyDirectory:
-        """Give a directory, read again when it is not believed any more: it may have been moved."""
+        """Give a directory, read again when it is not believed any more: it may have been moved.
+
+        While no store answers, it is what is known of it.
+        """
         inode = self.inodes[number]
         if isinstance(inode.node, VirtualDirectory) or time.monotonic() > inode.believed_until:
             mark = self.coherence.mark()
-            self.confirm(inode, await self.offload.ask(self.fs.tree.refresh, inode.node), mark)
+            try:
+                self.confirm(inode, await self.offload.ask(self.fs.tree.refresh, inode.node), mark)
+            except StoreUnreachable as error:
+                log.info("what is known of %d is used: %s", number, error)
         if not isinstance(inode.node, AnyDirectory):
             raise NotADirectory
         return inode.node
