@@ -80,14 +80,16 @@ class DescribedNames:
         return site.make_directory(replace(self, site=site, chosen=(*self.chosen, chosen)))
 
     def stream(self) -> Iterator[Sequence[Record]]:
-        """Give a record of each label or tag in use, where they are shown, and of each link."""
-        sources, selection = self.site.sources, self._selection
-        if not self.chosen or sources.show_virtual:
-            for used in self.kind.list_used(sources.metadata, self.site.directory, selection):
-                names = [description.name for description in used if description not in self.chosen]
-                yield [(name,) for name in names if may_be_listed(name)]
+        """Give a record of each label or tag in use where nothing is chosen, else of each link.
+
+        What narrows is never listed: it can be chosen in every order, and a walk would go through them all.
+        """
         if self.chosen:
-            yield from stream_links(self.site, selection, self._name)
+            yield from stream_links(self.site, self._selection, self._name)
+            return
+        for used in self.kind.list_used(self.site.sources.metadata, self.site.directory, self._selection):
+            names = (description.name for description in used)
+            yield [(name,) for name in names if may_be_listed(name)]
 
     def _name(self, _entry: Selected, path: str) -> str:
         return encode_text(path) if self.recursive else path
