@@ -90,6 +90,23 @@ def test_limits_hold(place: Path, photo: Path) -> None:
         (place / "-" / "labels" / "label1=y" / "photo.jpg").unlink()
 
 
+@pytest.mark.semantics("A link where two values of one label lead")
+@pytest.mark.parametrize("below", ["labels", "recursive/labels"])
+def test_an_entry_cannot_have_a_label_twice(place: Path, photo: Path, below: str) -> None:
+    os.setxattr(photo, "user.team", b"red")
+    labels = place / "-" / below
+    both, twice = (labels / "team=red" / "phone=Android" / last for last in ("team=blue", "team=red"))
+    target = os.path.relpath(photo, both)
+    with failing(EINVAL):
+        (both / "photo.jpg").symlink_to(target)
+    with failing(EINVAL):
+        (labels / "team=red" / "photo.jpg").rename(both / "photo.jpg")
+    assert attributes(photo) == {"user.team": "red"}
+    assert names(both) == []
+    (twice / "photo.jpg").symlink_to(target)
+    assert attributes(photo) == {"user.team": "red", "user.phone": "Android"}
+
+
 @READ_ONLY
 def test_a_link_that_leads_elsewhere_is_refused(place: Path, photo: Path) -> None:
     (place / "other.jpg").write_bytes(jpeg(1))

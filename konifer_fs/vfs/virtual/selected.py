@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from konifer_fs.domain.asset import AnnotationEdit
-from konifer_fs.domain.errors import NoSuchName, ReadOnly
+from konifer_fs.domain.errors import AttributeContradicted, NoSuchName, ReadOnly
 from konifer_fs.domain.node import Directory, Entry
 from konifer_fs.ports import Selected, Selection
 from konifer_fs.vfs.shown import spell_labels
@@ -106,8 +106,8 @@ class DescribedNames:
     def add(self, name: str, target: str) -> VirtualLink:
         """Make an entry have all that is chosen, because a link to it is made.
 
-        Raises ReadOnly unless the link is called as it will be, and leads to the entry; what labels and tags are
-        refused with.
+        Raises ReadOnly unless the link is called as it will be, and leads to the entry; AttributeContradicted; what
+        labels and tags are refused with.
         """
         entry = self.changeable(name)
         link = link_to(self.site, entry)
@@ -142,7 +142,10 @@ class DescribedNames:
 
     @property
     def edit(self) -> AnnotationEdit:
-        """What makes an entry have all that is chosen."""
+        """What makes an entry have all that is chosen; raises AttributeContradicted where nothing can."""
+        labels = self._selection.labels
+        if len({key for key, _ in labels}) < len(labels):
+            raise AttributeContradicted(", ".join(chosen.name for chosen in self.chosen))
         return reduce(AnnotationEdit.then, (chosen.edit(wanted=True) for chosen in self.chosen))
 
     def _edit_away(self) -> AnnotationEdit:
