@@ -129,6 +129,10 @@ class AttributeMalformed(KoniferFsError):
     """The attribute's value is malformed."""
 
 
+class AttributeContradicted(KoniferFsError):
+    """An attribute has one value only."""
+
+
 class TextTooLong(KoniferFsError):
     """The text is too long."""
 

@@ -51,6 +51,7 @@ ERRNOS: Final[dict[type[errors.KoniferFsError], int]] = {
     errors.AttributeNamespaceUnsupported: errno.EOPNOTSUPP,
     errors.FactReadOnly: errno.EPERM,
     errors.AttributeMalformed: errno.EINVAL,
+    errors.AttributeContradicted: errno.EINVAL,
     errors.TextTooLong: errno.ERANGE,
     errors.TooManyAttributes: errno.ENOSPC,
     errors.SpoolFull: errno.ENOSPC,

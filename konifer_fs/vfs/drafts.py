@@ -14,7 +14,7 @@ from uuid import UUID
 from konifer_fs.domain.asset import AnnotationEdit
 from konifer_fs.domain.errors import KoniferFsError, NameTaken
 from konifer_fs.domain.node import Directory, Entry, Ownership
-from konifer_fs.domain.path import AssetPath
+from konifer_fs.domain.path import AssetPath, encode_name
 from konifer_fs.spool import SpoolFile
 from konifer_fs.workflows.store_asset import Attempt
 
@@ -115,6 +115,12 @@ class Drafts:
     def find(self, directory: Directory, name: str) -> Draft | None:
         """Give the draft called `name` in `directory`."""
         return self._by_name.get((directory.id, name))
+
+    def check_label_free(self, directory: Directory, name: str) -> None:
+        """Raise NameTaken where a new directory `name` would take a draft's name, too: its label."""
+        label = encode_name(name)
+        if label != name and self.find(directory, label):
+            raise NameTaken(f"{label}, as {name} is stored")
 
     def find_by_id(self, node_id: int) -> Draft | None:
         """Give the draft with this inode number, also one without a name that is still open."""

@@ -37,6 +37,7 @@ class Edits:
     def make_directory(self, parent: Directory, name: str, ownership: Ownership) -> Directory:
         """Make a directory; raises NameTaken, NameReserved, NameTooLong, NameNotText."""
         self._check_free(parent, name)
+        self._drafts.check_label_free(parent, name)
         return self._metadata.make_directory(parent, name, _now(ownership))
 
     def make_symlink(self, parent: AnyDirectory, name: str, target: str, ownership: Ownership) -> Symlink | VirtualLink:

@@ -103,7 +103,6 @@ class FileSystem:
                 spool=spool,
                 root=root,
                 reports={"stats": self.reports.write_stats, "errors": self.reports.write_errors},
-                show_virtual=settings.show_virtual,
             )
         )
         self.tree: Final = Tree(

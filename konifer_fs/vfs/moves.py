@@ -77,6 +77,13 @@ class _Move:
         both = [(self.moving, self.target), *([(self.there, self.source)] if self.exchanges else [])]
         return [(node, place) for node, place in both if node is not None]
 
+    @property
+    def labelled(self) -> Sequence[Place]:
+        """Where a directory gets its label by its name, and not that of the directory whose place it takes."""
+        if isinstance(self.moving, Directory) and isinstance(self.there, Directory):
+            return []
+        return [place for node, place in self.moves if isinstance(node, Directory)]
+
 
 class Moves:
     """Renames on one mount. Thread-safe."""
@@ -168,6 +175,8 @@ class Moves:
         """Raise for what the store cannot see, because a draft is involved."""
         if move.on_clash is OnClash.REFUSE and move.there is not None:
             raise NameTaken(move.target.name)
+        for place in move.labelled:
+            self._drafts.check_label_free(place.directory, place.name)
         if move.exchanges:
             if move.there is None:
                 raise NoSuchName(move.target.name)

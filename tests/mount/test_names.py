@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 from errno import EEXIST, EILSEQ, EISDIR, ENOTDIR, EPERM
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ import pytest
 from konifer_fs.domain.formats import ImageFormat
 from tests.mount.elsewhere import PICTURE, add_entry, all_fail, database, ltree, names, query, remove_entry, wait_until
 from tests.mount.mounting import Mount, MountFactory
+from tests.mount.renaming import EXCHANGE, rename_with
 from tests.mount.saving import failing
 from tests.pictures import make_picture
 from tests.postgres.trees import add_asset
@@ -161,6 +163,28 @@ def test_a_label_is_shown_decoded_unless_another_is_spelled_so(shared_mount: Mou
     wait_until(lambda: set(names(place)) == shown | {"a__5f_b"})
     paths = {label: f"/{place.name}/{label}" for label in ("a__5f_b", "a__b", "q__5f_q", "q__q")}
     wait_until(lambda: {label: tell_path(place / label / "0.jpeg") for label in paths} == paths)
+
+
+@pytest.mark.semantics("A directory that would be stored under a label")
+def test_no_directory_takes_the_shown_name_of_another(shared_mount: Mount, place: Path) -> None:
+    for name in ("a__20dir", "other"):
+        (place / name).mkdir()
+    add_entry(shared_mount, f"{ltree(shared_mount, place)}.a__5f_20foreign")
+    (place / "a__20file").write_bytes(PICTURE)
+    (place / "a__20link").symlink_to("x")
+    (place / "a__20draft").touch()
+    (place / "a picture").write_bytes(PICTURE)
+    (place / "a__20picture").write_bytes(PICTURE)
+    shown = names(place)
+    for kind in ("dir", "foreign", "file", "link", "draft"):
+        all_fail(EEXIST, (place / f"a {kind}").mkdir, partial((place / "other").rename, place / f"a {kind}"))
+    all_fail(EEXIST, lambda: rename_with(EXCHANGE, place / "other", place / "a picture"))
+    assert names(place) == shown
+    assert (place / "a__20dir").is_dir()
+    (place / "a__20dir").rename(place / "a dir")
+    (place / "a__20file").unlink()
+    (place / "a file").mkdir()
+    assert {"a dir", "a file"} < set(names(place))
 
 
 @pytest.mark.semantics("A label that encodes a name is shown decoded")

@@ -90,6 +90,23 @@ def test_limits_hold(place: Path, photo: Path) -> None:
         (place / "-" / "labels" / "label1=y" / "photo.jpg").unlink()
 
 
+@pytest.mark.semantics("A link where two values of one label lead")
+@pytest.mark.parametrize("below", ["labels", "recursive/labels"])
+def test_an_entry_cannot_have_a_label_twice(place: Path, photo: Path, below: str) -> None:
+    os.setxattr(photo, "user.team", b"red")
+    labels = place / "-" / below
+    both, twice = (labels / "team=red" / "phone=Android" / last for last in ("team=blue", "team=red"))
+    target = os.path.relpath(photo, both)
+    with failing(EINVAL):
+        (both / "photo.jpg").symlink_to(target)
+    with failing(EINVAL):
+        (labels / "team=red" / "photo.jpg").rename(both / "photo.jpg")
+    assert attributes(photo) == {"user.team": "red"}
+    assert names(both) == []
+    (twice / "photo.jpg").symlink_to(target)
+    assert attributes(photo) == {"user.team": "red", "user.phone": "Android"}
+
+
 @READ_ONLY
 def test_a_link_that_leads_elsewhere_is_refused(place: Path, photo: Path) -> None:
     (place / "other.jpg").write_bytes(jpeg(1))
@@ -158,13 +175,35 @@ def test_a_read_only_mount_takes_no_edits(mounted: MountFactory) -> None:
         os.getxattr(mount.path / "photo.jpg", "user.blue")
 
 
-@pytest.mark.semantics("Virtual names answer look-ups")
-def test_show_virtual_lists_what_narrows(mounted: MountFactory) -> None:
-    mount = mounted(options="show_virtual")
-    (mount.path / "photo.jpg").write_bytes(jpeg())
-    os.setxattr(mount.path / "photo.jpg", "user.team", b"red")
-    os.setxattr(mount.path / "photo.jpg", "user.phone", b"Android")
-    assert names(mount.path) == ["-", "photo.jpg", "photo.jpg@"]
-    assert names(mount.path / "-" / "labels" / "team=red") == ["phone=Android", "photo.jpg"]
+@pytest.fixture
+def showing(mounted: MountFactory) -> Path:
+    """A mount that lists virtual names, with one entry."""
+    path = mounted(options="show_virtual").path
+    (path / "photo.jpg").write_bytes(jpeg())
+    return path
+
+
+@pytest.mark.semantics("With -o show_virtual the labels and tags")
+def test_walking_all_that_is_shown_ends(showing: Path) -> None:
+    for number in range(9):
+        os.setxattr(showing / "photo.jpg", f"user.label{number}", b"x")
+    os.setxattr(showing / "photo.jpg", "user.xdg.tags", b"desert,tree")
+    labels, tags = showing / "-" / "labels", showing / "-" / "tags"
+    walked = run("find", showing, "-name", "photo.jpg").stdout.splitlines()
+    assert len(walked) == 1 + 2 * (9 + 2)
+    assert names(showing) == ["-", "photo.jpg", "photo.jpg@"]
+    assert len(names(labels)) == 9
+    assert names(labels / "label0=x") == names(tags / "tree") == ["photo.jpg"]
+    assert names(labels / "label0=x" / "label1=x") == names(tags / "tree" / "desert") == ["photo.jpg"]
     with failing(EEXIST):  # It opens already, as anything well-formed does.
-        (mount.path / "-" / "labels" / "made=here").mkdir()
+        (labels / "made=here").mkdir()
+
+
+@pytest.mark.semantics("A mount with -o show_virtual is for looking")
+def test_walking_programs_meet_what_is_shown(showing: Path, tmp_path: Path) -> None:
+    run("cp", "-r", showing, tmp_path / "copied")
+    assert names(tmp_path / "copied") == ["-", "photo.jpg", "photo.jpg@"]
+    (showing / "below").mkdir()
+    (showing / "photo.jpg").rename(showing / "below" / "photo.jpg")
+    assert b"Read-only" in run("rm", "-r", showing / "below", code=1).stderr
+    assert names(showing / "below") == ["-"]

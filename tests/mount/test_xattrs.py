@@ -107,6 +107,13 @@ def test_tags_keep_their_order_commas_and_backslashes(shared_mount: Mount, file:
     assert os.listxattr(file) == []
 
 
+@pytest.mark.semantics("The tags are read back in the order")
+def test_a_tag_is_there_once(shared_mount: Mount, file: Path) -> None:
+    os.setxattr(file, TAGS, b"b,a,b,a,c")
+    assert os.getxattr(file, TAGS) == b"b,a,c"
+    assert tags_of(shared_mount, file) == {"a", "b", "c"}
+
+
 @pytest.mark.semantics("The attribute user.xdg.comment is Konifer's alt text")
 def test_a_comment_is_the_alt_text(shared_mount: Mount, file: Path) -> None:
     os.setxattr(file, COMMENT, "Ein Baum in der Wüste".encode())
@@ -194,6 +201,16 @@ def test_attributes_of_directories_are_private(shared_mount: Mount, place: Path)
         assert sorted(os.listxattr(one)) == sorted({*expected} - {"user.a"})
     directory.rename(place / "renamed")
     assert os.getxattr(place / "renamed", "user.b") == b"\xff\0"
+
+
+@pytest.mark.semantics("A directory has no labels")
+@pytest.mark.parametrize("name", ["user.konifer.label.a", "user.konifer.label.xdg.tags"])
+def test_a_directory_has_no_labels(place: Path, name: str) -> None:
+    with failing(EPERM):
+        os.setxattr(place, name, b"text")
+    with failing(ENODATA):
+        os.getxattr(place, name)
+    assert os.listxattr(place) == []
 
 
 @pytest.mark.semantics("Facts under user.konifer. can be read")

@@ -191,7 +191,9 @@ def _carry_out(connection: Connection, old: Occupied, new: Spot, request: Reques
         moves.append((other, Spot(old.place, old.name, old.node)))
     elif new.node is not None:
         _clear(connection, moves[0][0], new.node)
-    rebases = [Rebase(node.path, _path_at(spot)) for node, spot in moves if isinstance(node, Directory)]
+    rebases = [
+        Rebase(node.path, _path_for(connection, node, spot)) for node, spot in moves if isinstance(node, Directory)
+    ]
     if rebases:
         rebase(connection, rebases)
     for node, spot in moves:
@@ -238,9 +240,13 @@ def _clear(connection: Connection, heir: Node, replaced: Node) -> None:
         connection.execute(sql_assets.DROP_ASSETS, {"assets": [replaced.asset_id]})
 
 
-def _path_at(spot: Spot) -> AssetPath:
-    """Give the path of a directory that comes to `spot`: that of the directory it takes the place of, if any."""
-    return spot.node.path if isinstance(spot.node, Directory) else spot.place.path.child_named(spot.name)
+def _path_for(connection: Connection, node: Directory, spot: Spot) -> AssetPath:
+    """Give the path that a directory gets at `spot`: that of the directory it takes the place of, if any."""
+    if isinstance(spot.node, Directory):
+        return spot.node.path
+    path = spot.place.path.child_named(spot.name)
+    naming.check_label_free(connection, spot.place, spot.name, but=node.id)
+    return path
 
 
 def _place(connection: Connection, node: Node, spot: Spot, now_ns: int) -> None:

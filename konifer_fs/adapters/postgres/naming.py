@@ -17,7 +17,7 @@ from konifer_fs.adapters.postgres.places import Place
 from konifer_fs.domain.errors import MovedOn, NameTaken
 from konifer_fs.domain.formats import ImageFormat
 from konifer_fs.domain.node import Directory, Entry, Ownership, Symlink, derived_id
-from konifer_fs.domain.path import AssetPath, candidate_labels
+from konifer_fs.domain.path import AssetPath, candidate_labels, encode_name
 
 _EXTENSIONS: Final = "|".join(re.escape(known.extension) for known in ImageFormat)
 _DEFAULT_NAME: Final = re.compile(rf"(0|[1-9][0-9]*)(\.[0-9a-f-]{{36}})?({_EXTENSIONS})?")
@@ -48,6 +48,7 @@ def make_directory(connection: Connection, parent: Directory, name: str, ownersh
         place = places.lock(connection, parent, _changed_ns(ownership))
         path = place.path.child_named(name)
         _check_free(connection, place, name)
+        check_label_free(connection, place, name)
         node = places.add_directory(connection, place, path, ownership)
         if node is None:
             raise NameTaken(name)
@@ -61,7 +62,8 @@ def _make_in_one_trip(connection: Connection, parent: Directory, name: str, owne
         "parent": parent.id,
         "above": parent.path.ltree,
         "name": name,
-        "labels": list(candidate_labels(name)),
+        "names": [name, path.label],
+        "labels": [*candidate_labels(name), *candidate_labels(path.label)],
         "id": derived_id(path),
         "path": path.ltree,
         "now": _changed_ns(ownership),
@@ -129,6 +131,17 @@ def entry_made(connection: Connection, entry: Entry) -> Entry:
     if row is None:
         raise MovedOn(entry.name or entry.default_name)
     return entry._replace(id=row[0], made=True)
+
+
+def check_label_free(connection: Connection, place: Place, name: str, but: int | None = None) -> None:
+    """Raise NameTaken where a new directory `name` would take another name, too: its label, which something has.
+
+    What has it may be the node `but`.
+    """
+    label = encode_name(name)
+    holder = reading.find_child(connection, place.directory, label) if label != name else None
+    if holder is not None and holder.id != but:
+        raise NameTaken(f"{label}, as {name} is stored")
 
 
 def _check_free(connection: Connection, place: Place, name: str) -> None:

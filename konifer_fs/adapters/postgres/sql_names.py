@@ -79,13 +79,13 @@ ON CONFLICT DO NOTHING RETURNING id
 
 INSERT_DIRECTORY: Final = _insert_directory("%(parent)s::bigint", "")
 
-# Does nothing when the directory above is elsewhere by now, or when anything has the name.
+# Does nothing when the directory above is elsewhere by now, or when anything has one of the names.
 MAKE_DIRECTORY: Final = f"""
 WITH
  here AS (
   SELECT d.id AS parent FROM konifer_fs.node d
    WHERE d.id = %(parent)s AND d.path = %(above)s::ltree
-     AND NOT EXISTS (SELECT FROM konifer_fs.node WHERE parent = %(parent)s AND name = %(name)s)
+     AND NOT EXISTS (SELECT FROM konifer_fs.node WHERE parent = %(parent)s AND name = ANY(%(names)s::text[]))
      AND NOT {sql_columns.HAS_DIRECTORY.format("d.path", "%(labels)s")}),
  touched AS (
   UPDATE konifer_fs.node n SET mtime = %(now)s::bigint, ctime = %(now)s::bigint FROM here WHERE n.id = here.parent)

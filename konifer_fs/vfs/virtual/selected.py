@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from konifer_fs.domain.asset import AnnotationEdit
-from konifer_fs.domain.errors import NoSuchName, ReadOnly
+from konifer_fs.domain.errors import AttributeContradicted, NoSuchName, ReadOnly
 from konifer_fs.domain.node import Directory, Entry
 from konifer_fs.ports import Selected, Selection
 from konifer_fs.vfs.shown import spell_labels
@@ -80,14 +80,16 @@ class DescribedNames:
         return site.make_directory(replace(self, site=site, chosen=(*self.chosen, chosen)))
 
     def stream(self) -> Iterator[Sequence[Record]]:
-        """Give a record of each label or tag in use, where they are shown, and of each link."""
-        sources, selection = self.site.sources, self._selection
-        if not self.chosen or sources.show_virtual:
-            for used in self.kind.list_used(sources.metadata, self.site.directory, selection):
-                names = [description.name for description in used if description not in self.chosen]
-                yield [(name,) for name in names if may_be_listed(name)]
+        """Give a record of each label or tag in use where nothing is chosen, else of each link.
+
+        What narrows is never listed: it can be chosen in every order, and a walk would go through them all.
+        """
         if self.chosen:
-            yield from stream_links(self.site, selection, self._name)
+            yield from stream_links(self.site, self._selection, self._name)
+            return
+        for used in self.kind.list_used(self.site.sources.metadata, self.site.directory, self._selection):
+            names = (description.name for description in used)
+            yield [(name,) for name in names if may_be_listed(name)]
 
     def _name(self, _entry: Selected, path: str) -> str:
         return encode_text(path) if self.recursive else path
@@ -104,8 +106,8 @@ class DescribedNames:
     def add(self, name: str, target: str) -> VirtualLink:
         """Make an entry have all that is chosen, because a link to it is made.
 
-        Raises ReadOnly unless the link is called as it will be, and leads to the entry; what labels and tags are
-        refused with.
+        Raises ReadOnly unless the link is called as it will be, and leads to the entry; AttributeContradicted; what
+        labels and tags are refused with.
         """
         entry = self.changeable(name)
         link = link_to(self.site, entry)
@@ -140,7 +142,10 @@ class DescribedNames:
 
     @property
     def edit(self) -> AnnotationEdit:
-        """What makes an entry have all that is chosen."""
+        """What makes an entry have all that is chosen; raises AttributeContradicted where nothing can."""
+        labels = self._selection.labels
+        if len({key for key, _ in labels}) < len(labels):
+            raise AttributeContradicted(", ".join(chosen.name for chosen in self.chosen))
         return reduce(AnnotationEdit.then, (chosen.edit(wanted=True) for chosen in self.chosen))
 
     def _edit_away(self) -> AnnotationEdit:

@@ -31,7 +31,6 @@ class Sources:
     spool: Spool
     root: Directory
     reports: Mapping[str, Callable[[], bytes]]
-    show_virtual: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
