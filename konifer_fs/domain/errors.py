@@ -72,7 +72,7 @@ class MovedOn(KoniferFsError):
 
 
 class AccessDenied(KoniferFsError):
-    """Root is nobody here, to whom the permissions do not allow this."""
+    """The permissions do not allow this."""
 
 
 class NotOwner(KoniferFsError):

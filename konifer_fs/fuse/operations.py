@@ -8,7 +8,8 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 import pyfuse3
 from pyfuse3 import FileHandleT, FileNameT, FlagT, InodeT, ModeT, RequestContext, XAttrNameT
@@ -35,6 +36,7 @@ from konifer_fs.fuse.session import Session
 from konifer_fs.fuse.virtual_files import VirtualFiles
 from konifer_fs.fuse.xattrs_ahead import XattrsAhead
 from konifer_fs.ports import OnClash
+from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.moves import Place
@@ -133,7 +135,8 @@ class Operations(pyfuse3.Operations):
         parent = await self._session.any_directory(parent_inode)
         ownership = _owned(ctx, 0o777, parent) if isinstance(parent, Directory) else Ownership()
         text, mark = to_text(name), self._coherence.mark()
-        node = await self._offload.ask(self._fs.edits.make_symlink, parent, text, to_text(target), ownership)
+        made = parent, text, to_text(target), ownership, _caller(ctx)
+        node = await self._offload.ask(self._fs.edits.make_symlink, *made)
         touched_ns = node.ownership.ctime_ns if isinstance(node, Symlink) else None
         self._inodes.note_change(parent_inode, touched_ns=touched_ns)
         return self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text, mark)
@@ -158,7 +161,7 @@ class Operations(pyfuse3.Operations):
         """Remove a file or symbolic link."""
         parent, text = await self._session.any_directory(parent_inode), to_text(name)
         now_ns = time.time_ns()
-        await self._offload.ask(self._fs.edits.remove, parent, text, now_ns)
+        await self._offload.ask(self._fs.edits.remove, parent, text, now_ns, _caller(ctx))
         self._inodes.note_change(parent_inode, lost_name=text, touched_ns=now_ns)
 
     @replies
@@ -192,7 +195,8 @@ class Operations(pyfuse3.Operations):
         elif _ON_CLASH[flags] is OnClash.EXCHANGE:
             raise ReadOnly("a link here changes places with none")
         else:
-            await self._offload.ask(self._fs.edits.move_link, source, names[0], target, names[1])
+            moving = source, names[0], target, names[1], _caller(ctx)
+            await self._offload.ask(self._fs.edits.move_link, *moving)
         for parent, name in changed:
             self._inodes.note_change(parent, lost_name=name, touched_ns=now_ns)
 
@@ -374,3 +378,15 @@ def _owned(ctx: RequestContext, mode: int, parent: Directory, *, inherit_mode: b
         uid=ctx.uid,
         gid=parent.ownership.gid if inherited and parent.ownership.gid is not None else ctx.gid,
     )
+
+
+def _caller(ctx: RequestContext) -> Caller:
+    return Caller(ctx.uid, ctx.gid, partial(_groups_of, ctx.pid))
+
+
+def _groups_of(pid: int) -> Collection[int]:
+    """Give the supplementary groups of a process; none of one that cannot be seen from here."""
+    try:
+        return pyfuse3.get_sup_groups(pid)
+    except OSError:
+        return ()

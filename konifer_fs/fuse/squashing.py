@@ -22,6 +22,7 @@ from konifer_fs.domain.node import Directory, Ownership
 from konifer_fs.fuse.attributes import to_attributes, to_ownership, to_text
 from konifer_fs.fuse.errnos import replies
 from konifer_fs.fuse.operations import Operations
+from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.virtual.nodes import VirtualNode
 from konifer_fs.vfs.xattrs import name_of
@@ -31,7 +32,7 @@ R = TypeVar("R")
 
 _ROOT: Final = 0
 _NOBODY: Final = 65534
-_AS_NOBODY: Final = cast(RequestContext, SimpleNamespace(uid=_NOBODY, gid=_NOBODY))
+_AS_NOBODY: Final = cast(RequestContext, SimpleNamespace(uid=_NOBODY, gid=_NOBODY, pid=0))
 _CHANGE: Final = os.W_OK | os.X_OK
 _WANTED: Final = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK}
 _EXCHANGE: Final = 2
@@ -173,6 +174,5 @@ class SquashingOperations(Operations):
 
 def _allow(shown: pyfuse3.EntryAttributes, wanted: int) -> None:
     """Raise AccessDenied unless nobody may do what is `wanted`: some of R_OK, W_OK and X_OK."""
-    shift = 6 if shown.st_uid == _NOBODY else 3 if shown.st_gid == _NOBODY else 0
-    if wanted & ~(shown.st_mode >> shift):
-        raise AccessDenied
+    if not Caller(_NOBODY, _NOBODY).may(wanted, shown.st_mode, shown.st_uid, shown.st_gid):
+        raise AccessDenied("root is nobody here")

@@ -15,6 +15,7 @@ from konifer_fs.domain.errors import (
 from konifer_fs.domain.node import Directory, Entry, Ownership, Symlink
 from konifer_fs.domain.path import check_name
 from konifer_fs.ports import MetadataStore
+from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.commits import Commits
 from konifer_fs.vfs.drafts import Draft, Drafts
 from konifer_fs.vfs.files import Files
@@ -40,31 +41,34 @@ class Edits:
         self._drafts.check_label_free(parent, name)
         return self._metadata.make_directory(parent, name, _now(ownership))
 
-    def make_symlink(self, parent: AnyDirectory, name: str, target: str, ownership: Ownership) -> Symlink | VirtualLink:
+    def make_symlink(
+        self, parent: AnyDirectory, name: str, target: str, ownership: Ownership, caller: Caller
+    ) -> Symlink | VirtualLink:
         """Make a symbolic link to anywhere; where links to entries are selected, it changes what describes one.
 
         Raises:
-            NameTaken, NameReserved, NameTooLong, NameNotText; ReadOnly and what labels and tags are refused with
+            NameTaken, NameReserved, NameTooLong, NameNotText; there ReadOnly, AccessDenied where `caller` may not
+                write the entry, and what labels and tags are refused with
         """
         if isinstance(parent, VirtualDirectory):
-            return _describing(parent).add(name, target)
+            return _describing(parent).add(name, target, caller)
         self._check_free(parent, name)
         return self._metadata.make_symlink(parent, name, target, _now(ownership))
 
-    def move_link(self, source: AnyDirectory, name: str, target: AnyDirectory, new_name: str) -> None:
+    def move_link(self, source: AnyDirectory, name: str, target: AnyDirectory, new_name: str, caller: Caller) -> None:
         """Move a link from where links to entries are selected to another such place; raises as `make_symlink`."""
-        _describing(source).move(name, _describing(target), new_name)
+        _describing(source).move(name, _describing(target), new_name, caller)
 
-    def remove(self, parent: AnyDirectory, name: str, now_ns: int) -> None:
+    def remove(self, parent: AnyDirectory, name: str, now_ns: int, caller: Caller) -> None:
         """Remove a file or symlink, which open handles go on using; a variant is removed from both stores.
 
         The directory has the times `now_ns` then.
 
         Raises:
-            NoSuchName, IsADirectory, ReadOnly; NameReserved for what every entry's variants are shown with
+            NoSuchName, IsADirectory, ReadOnly, AccessDenied; NameReserved for what is shown with every entry's variants
         """
         if isinstance(parent, VirtualDirectory):
-            parent.names.remove(name)
+            parent.names.remove(name, caller)
             return
         if not self._drafts.find(parent, name):
             removed = self._metadata.remove_named(parent, name, now_ns)

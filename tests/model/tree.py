@@ -23,6 +23,7 @@ from konifer_fs.domain.errors import (
 )
 from konifer_fs.domain.node import Directory, Entry, Ownership
 from konifer_fs.ports import OnClash
+from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.moves import Place
@@ -32,6 +33,7 @@ from tests.model.machine import CONTENTS, LABEL, OFFSETS, PICTURES, SIZE
 
 # So few that every combination is met.
 PATHS: Final = st.sampled_from([("a.jpg",), ("b.jpg",), ("c d",), ("c d", "a.jpg")])
+ROOT: Final = Caller(0, 0)
 
 Path = Sequence[str]
 
@@ -123,7 +125,7 @@ class FileSystemAndModel(RuleBasedStateMachine):
             above, name = find_above(self.tree, path)
             del above[name]
 
-        self.both(expected, lambda: self.fs.edits.remove(*self._above(path), time.time_ns()))
+        self.both(expected, lambda: self.fs.edits.remove(*self._above(path), time.time_ns(), ROOT))
 
     @rule(path=PATHS)
     def mkdir(self, path: Path) -> None:

@@ -291,6 +291,25 @@ def test_variants_and_labels_are_others_as_their_entries_are(squashed: Mount) ->
 
 
 @SQUASHED
+@pytest.mark.semantics("Such links are made, removed and moved by who may set attributes")
+def test_links_change_labels_only_of_what_others_may_write(squashed: Mount) -> None:
+    drop = squashed.path / "drop"
+    alice(lambda: make_directory(drop, 0o1777))
+    for name, mode in (("x.jpg", 0o644), ("open.jpg", 0o646)):
+        alice(partial(make_file, drop / name, mode))
+        alice(partial(os.setxattr, drop / name, "user.a", b"b"))
+    labels = drop / "-" / "labels"
+    for name, expected in (("x.jpg", "EACCES"), ("open.jpg", "OK")):
+        assert call(partial((labels / "new=1" / name).symlink_to, f"../../../{name}")) == expected
+        assert call(partial((labels / "a=b" / name).rename, labels / "a=c" / name)) == expected
+        assert call((labels / ("a=c" if expected == "OK" else "a=b") / name).unlink) == expected
+    assert os.listxattr(drop / "x.jpg") == ["user.a"]
+    assert os.listxattr(drop / "open.jpg") == ["user.new"]
+    alice(lambda: drop.chmod(0o1770))
+    assert call((labels / "new=1" / "open.jpg").unlink) == "EACCES"
+
+
+@SQUASHED
 def test_the_owner_works_on_and_a_refusal_is_explained(squashed: Mount) -> None:
     private = squashed.path / "private"
     alice(lambda: make_directory(private, 0o700))
@@ -300,5 +319,5 @@ def test_the_owner_works_on_and_a_refusal_is_explained(squashed: Mount) -> None:
     alice(lambda: os.utime(private / "y.jpg", (1, 1)))
     alice((private / "y.jpg").unlink)
     told = (squashed.path / "-" / "errors").read_text()
-    assert "Root is nobody here" in told
+    assert "root is nobody here" in told
     assert "/private/x.jpg" in told

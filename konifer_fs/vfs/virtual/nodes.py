@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Protocol, runtime_checkable
 
+from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.stat import Stat
 
 _MADE_UP: Final = 1 << 61
@@ -95,8 +96,11 @@ class AnyNames(Protocol):
         """Give what `name` denotes, or the work that has to be done first: then ask again."""
         ...
 
-    def remove(self, name: str) -> None:
-        """Remove what `name` denotes; raises NoSuchName, NameReserved (it always exists), ReadOnly."""
+    def remove(self, name: str, caller: Caller, /) -> None:
+        """Remove what `name` denotes; raises NoSuchName, NameReserved (it always exists), ReadOnly, AccessDenied.
+
+        The kernel has found that `caller` may write this directory.
+        """
         ...
 
 
@@ -150,7 +154,12 @@ def as_link(like: Stat, *, node_id: int, target: str, mtime_ns: int) -> Stat:
     )
 
 
-def as_directory(like: Stat, *, node_id: int) -> Stat:
-    """Give the attributes of a virtual directory: who may read the file that it belongs to may enter it."""
+def as_directory(like: Stat, *, node_id: int, is_checked: bool = False) -> Stat:
+    """Give the attributes of a virtual directory: who may read what it belongs to may enter it.
+
+    Where it `is_checked` what may be done there, who may enter may try.
+    """
     mode = stat.S_IFDIR | (like.mode & 0o666) | (like.mode & 0o444) >> 2
+    if is_checked:
+        mode |= (like.mode & 0o444) >> 1
     return like._replace(id=node_id, mode=mode, size=0, is_volatile=True)

@@ -3,14 +3,16 @@
 Making a link there, moving one there, and removing one, change the labels and tags of its entry.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
 from konifer_fs.domain.asset import AnnotationEdit
 from konifer_fs.domain.errors import AttributeContradicted, NoSuchName, ReadOnly
-from konifer_fs.domain.node import Directory, Entry
+from konifer_fs.domain.node import Directory, Entry, Node
 from konifer_fs.ports import Selected, Selection
+from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.shown import spell_labels
 from konifer_fs.vfs.virtual.describing import Description, Label, Tag
 from konifer_fs.vfs.virtual.links import link_to, restore_link, stream_links
@@ -36,7 +38,11 @@ class DescribedNames:
     def refreshed(self) -> VirtualDirectory:
         """Give the directory as it is now; raises MovedOn when it is gone."""
         site = self.site.refreshed()
-        return site.make_directory(replace(self, site=site))
+        return replace(self, site=site).as_directory()
+
+    def as_directory(self) -> VirtualDirectory:
+        """Give the directory that is here: who may write an entry may change it here, whoever may write D."""
+        return self.site.make_directory(self, is_checked=True)
 
     @property
     def _selection(self) -> Selection:
@@ -51,19 +57,21 @@ class DescribedNames:
             return self._below(chosen) if chosen and self._may_open(chosen) else None
         return link_to(self.site, entry) if self._has(entry) else None
 
-    def find_entry(self, name: str) -> Entry | None:
-        """Give the entry that a link of this name leads to, selected or not."""
+    def find_entry(self, name: str, caller: Caller | None = None) -> Entry | None:
+        """Give the entry that a link of this name leads to, selected or not.
+
+        Raises AccessDenied where a directory on the way there is closed to `caller`.
+        """
         path = decode_text(name) if self.recursive else name
         if path is None or (self.recursive and encode_text(path) != name):
             return None
-        metadata, directory = self.site.sources.metadata, self.site.directory
-        *above, last = path.split("/")
-        for step in above:
-            found = metadata.find_child(directory, step) if step else None
-            if not isinstance(found, Directory):
+        found: Node | None = self.site.directory
+        for step in path.split("/"):
+            if not step or not isinstance(found, Directory):
                 return None
-            directory = found
-        found = metadata.find_child(directory, last) if last else None
+            if caller is not None:
+                caller.check(self.site.sources.defaults.stat_directory(found, 0), os.X_OK)
+            found = self.site.sources.metadata.find_child(found, step)
         return found if isinstance(found, Entry) else None
 
     def _has(self, entry: Entry) -> bool:
@@ -77,7 +85,7 @@ class DescribedNames:
 
     def _below(self, chosen: Description) -> VirtualDirectory:
         site = self.site.below(chosen.name)
-        return site.make_directory(replace(self, site=site, chosen=(*self.chosen, chosen)))
+        return replace(self, site=site, chosen=(*self.chosen, chosen)).as_directory()
 
     def stream(self) -> Iterator[Sequence[Record]]:
         """Give a record of each label or tag in use where nothing is chosen, else of each link.
@@ -103,41 +111,42 @@ class DescribedNames:
         return chosen.name, self._below(chosen)
 
     # Changing.
-    def add(self, name: str, target: str) -> VirtualLink:
+    def add(self, name: str, target: str, caller: Caller) -> VirtualLink:
         """Make an entry have all that is chosen, because a link to it is made.
 
-        Raises ReadOnly unless the link is called as it will be, and leads to the entry; AttributeContradicted; what
-        labels and tags are refused with.
+        Raises ReadOnly unless the link is called as it will be, and leads to the entry; AccessDenied;
+        AttributeContradicted; what labels and tags are refused with.
         """
-        entry = self.changeable(name)
+        entry = self.changeable(name, caller)
         link = link_to(self.site, entry)
         if _leads_to(self.site, target) != _leads_to(self.site, link.target):
             raise ReadOnly(f"a link to {name} has the target {link.target} here")
         self.site.sources.metadata.edit_annotations(entry, self.edit)
         return link
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, caller: Caller) -> None:
         """Take from an entry what was chosen last."""
-        entry = self.changeable(name)
+        entry = self.changeable(name, caller)
         if not self._has(entry):
             raise NoSuchName(name)
         self.site.sources.metadata.edit_annotations(entry, self._edit_away())
 
-    def move(self, name: str, target: "DescribedNames", new_name: str) -> None:
+    def move(self, name: str, target: "DescribedNames", new_name: str, caller: Caller) -> None:
         """Take from an entry what was chosen last here, and make it have all that is chosen at `target`, at once."""
-        entry = self.changeable(name)
+        entry = self.changeable(name, caller)
         if not self._has(entry):
             raise NoSuchName(name)
-        if target.changeable(new_name).asset_id != entry.asset_id:
+        if target.changeable(new_name, caller).asset_id != entry.asset_id:
             raise ReadOnly("a link has the name of its entry")
         edit = self._edit_away().then(target.edit)
         self.site.sources.metadata.edit_annotations(entry, edit)
 
-    def changeable(self, name: str) -> Entry:
-        """Give the entry that a link of this name leads to; raises ReadOnly."""
-        entry = self.find_entry(name) if self.chosen else None
+    def changeable(self, name: str, caller: Caller) -> Entry:
+        """Give the entry that a link of this name leads to; raises ReadOnly, and AccessDenied as its path would."""
+        entry = self.find_entry(name, caller) if self.chosen else None
         if entry is None:
             raise ReadOnly("only links to entries, under the names that they have here, can be made and removed here")
+        caller.check(self.site.sources.defaults.stat_entry(entry, 0), os.W_OK)
         return entry
 
     @property

@@ -10,6 +10,7 @@ from typing import Final
 from konifer_fs.domain.errors import MovedOn, ReadOnly
 from konifer_fs.domain.node import Directory
 from konifer_fs.ports import Selection
+from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.virtual.describing import DESCRIPTIONS
 from konifer_fs.vfs.virtual.info import asset_info
 from konifer_fs.vfs.virtual.links import link_to, restore_link, stream_links
@@ -70,7 +71,7 @@ class _FewNames:
         yield [(name, node) for name, node in made if node is not None]
         yield [(name, _unwritten(self.site.below(name))) for name in self.files]
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, _caller: Caller) -> None:
         raise ReadOnly(name)
 
 
@@ -94,7 +95,7 @@ class _EntryNames:
     def restore(self, record: Record) -> tuple[str, VirtualLink]:
         return restore_link(self.site, record)
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, _caller: Caller) -> None:
         raise ReadOnly(name)
 
 
@@ -120,8 +121,7 @@ def _make_recursive(site: Site) -> VirtualDirectory:
 
 def _described(*, recursive: bool) -> _Nodes:
     def make(site: Site, name: str) -> VirtualDirectory:
-        below = site.below(name)
-        return below.make_directory(DescribedNames(site=below, kind=DESCRIPTIONS[name], recursive=recursive))
+        return DescribedNames(site=site.below(name), kind=DESCRIPTIONS[name], recursive=recursive).as_directory()
 
     return {name: partial(make, name=name) for name in DESCRIPTIONS}
 

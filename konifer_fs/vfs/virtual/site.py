@@ -64,9 +64,9 @@ class Site:
             raise MovedOn
         return self.at(self.sources, current, *self.place)
 
-    def make_directory(self, names: Names | StreamedNames) -> VirtualDirectory:
-        """Give the directory that is here."""
-        return VirtualDirectory(stat=as_directory(self.like, node_id=self.id), names=names)
+    def make_directory(self, names: Names | StreamedNames, *, is_checked: bool = False) -> VirtualDirectory:
+        """Give the directory that is here; whether it `is_checked` by `names` what may be changed there."""
+        return VirtualDirectory(stat=as_directory(self.like, node_id=self.id, is_checked=is_checked), names=names)
 
     def make_link(self, node_id: int, path: str, mtime_ns: int) -> VirtualLink:
         """Give a link in the directory that is here: `path` leads to its target from the one that is selected from."""

@@ -23,6 +23,7 @@ from konifer_fs.domain.thumbnails import (
     thumbnail_request,
 )
 from konifer_fs.ports import MetadataStore, StoredVariant
+from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.shown import ShownNames
 from konifer_fs.vfs.virtual.nodes import (
     Preparation,
@@ -112,7 +113,7 @@ class _Kinds:
     def list_all(self) -> Iterator[Sequence[tuple[str, VirtualNode]]]:
         yield [(name, _make_size(self._all, self._directory, name)) for name in SIZES]
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, _caller: Caller) -> None:
         raise ReadOnly(name)
 
 
@@ -134,7 +135,7 @@ class _Files:
     def list_all(self) -> Iterator[Sequence[tuple[str, VirtualNode]]]:
         yield []
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, _caller: Caller) -> None:
         raise ReadOnly(name)
 
     def _thumbnail(self, name: str, entry: Entry) -> VirtualFile | Preparation:

@@ -27,6 +27,7 @@ from konifer_fs.domain.outcome import check_limits, is_within
 from konifer_fs.domain.transformation import Placeholder, Rotate, Transformation
 from konifer_fs.domain.variant import Attributes
 from konifer_fs.ports import MetadataStore, StoredVariant
+from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.nodes import to_ns
 from konifer_fs.vfs.settings import Settings
 from konifer_fs.vfs.sizes import Sizes
@@ -192,7 +193,7 @@ class _VariantNames:
             drawn = [(name, ImageFormat.PNG) for name, kind in _DRAWINGS.items() if kind.value in shelf.original.lqip]
             yield [(name, self._missing(name, kind)) for name, kind in (*missing, *drawn)]
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, _caller: Caller) -> None:
         shelf = self._all.read_shelf(self._entry)
         if name in {INFO, *_DRAWINGS, *shelf.original_names}:
             raise NameReserved(name)
