@@ -99,6 +99,7 @@ class FileSystem:
             Sources(
                 metadata=metadata,
                 shown=shown,
+                drafts=self._drafts,
                 defaults=settings.defaults,
                 spool=spool,
                 root=root,

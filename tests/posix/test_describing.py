@@ -11,7 +11,7 @@ import pytest
 
 from konifer_fs.adapters.postgres.embedded import EmbeddedServer
 from tests.mount.mounting import Mount
-from tests.posix.acting import ALICE, BOB, GROUP, as_root, call_as, make_directory, make_file
+from tests.posix.acting import ALICE, BOB, GROUP, PICTURE, as_root, call_as, make_directory, make_file
 from tests.posix.conftest import reachable
 from tests.servers import S3Server
 
@@ -114,6 +114,19 @@ def test_a_link_does_not_move_to_where_its_entry_may_not_be_written(drop: Path) 
     assert call_as(ALICE, partial((recursive / name).rename, recursive.with_name("kept=yes") / name)) == "EACCES"
     assert call_as(BOB, lambda: os.listxattr(photo)) == "OK"
     assert described(photo) == {"user.kept": b"no"}
+
+
+def test_a_file_that_is_being_written_has_the_permissions_that_it_shows(drop: Path) -> None:
+    photo = make_file(drop / "x.jpg", 0o666, owner=BOB)
+    link = linking(drop / "-" / "labels" / "new=1" / "x.jpg", "../../../x.jpg")
+    with photo.open("r+b") as file:
+        file.write(PICTURE)
+        file.flush()
+        photo.chmod(0o600)
+        assert call_as(ALICE, link) == "EACCES"  # Who ends closes the file, too, which stores it.
+        assert call_as(ALICE, lambda: os.setxattr(photo, "user.kept", b"yes")) == "EACCES"
+    assert call_as(BOB, link) == "OK"
+    assert described(photo) == {"user.new": b"1"}
 
 
 def test_a_directory_that_cannot_be_searched_is_closed_also_to_who_is_in_it(drop: Path) -> None:

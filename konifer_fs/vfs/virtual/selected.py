@@ -146,7 +146,8 @@ class DescribedNames:
         entry = self.find_entry(name, caller) if self.chosen else None
         if entry is None:
             raise ReadOnly("only links to entries, under the names that they have here, can be made and removed here")
-        caller.check(self.site.sources.defaults.stat_entry(entry, 0), os.W_OK)
+        defaults, draft = self.site.sources.defaults, self.site.sources.drafts.find_by_id(entry.id)
+        caller.check(defaults.stat_draft(draft) if draft else defaults.stat_entry(entry, 0), os.W_OK)
         return entry
 
     @property

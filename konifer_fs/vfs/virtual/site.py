@@ -7,6 +7,7 @@ from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.node import Directory
 from konifer_fs.ports import MetadataStore
 from konifer_fs.spool import Spool
+from konifer_fs.vfs.drafts import Drafts
 from konifer_fs.vfs.nodes import Defaults
 from konifer_fs.vfs.shown import ShownNames
 from konifer_fs.vfs.stat import Stat
@@ -27,6 +28,7 @@ class Sources:
 
     metadata: MetadataStore
     shown: ShownNames
+    drafts: Drafts
     defaults: Defaults
     spool: Spool
     root: Directory
