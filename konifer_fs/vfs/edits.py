@@ -84,7 +84,7 @@ class Edits:
             self._metadata.remove_entry(parent, node, now_ns)
             self._unlink_begun(node.id)
         elif not self._remove_draft(parent, name, node, now_ns):
-            self.remove(parent, name, now_ns)
+            self.remove(parent, name, now_ns, caller)
 
     def _remove_draft(self, parent: Directory, name: str, draft: Draft, now_ns: int) -> bool:
         """Remove a draft and the entry that it lies over; gives whether it still had the name."""

@@ -148,3 +148,16 @@ def test_root_may_do_anything(drop: Path) -> None:
     photo = make_file(closed / "x.jpg", 0o400, owner=BOB)
     (drop / "-" / "recursive" / "labels" / "new=1" / "closed%2Fx.jpg").symlink_to("../../../../closed/x.jpg")
     assert described(photo) == {"user.new": b"1"}
+
+
+@pytest.mark.semantics("What `D/-` tells, names and labels below D and the figures of `info.json` among it")
+def test_who_reads_a_directory_is_told_of_what_is_closed_below_but_cannot_open_it(drop: Path) -> None:
+    closed = make_directory(drop / "closed", owner=BOB)
+    photo = make_file(closed / "x.jpg", 0o644, owner=BOB)
+    os.setxattr(photo, "user.case", b"4711")
+    closed.chmod(0o700)
+    (link,) = (drop / "-" / "recursive" / "labels" / "case=4711").iterdir()
+    assert (link.name, call_as(ALICE, link.readlink)) == ("closed%2Fx.jpg", "OK")
+    for work in (link.read_bytes, photo.read_bytes, partial(os.getxattr, photo, "user.case")):
+        assert call_as(ALICE, work) == "EACCES"
+    assert call_as(BOB, link.read_bytes) == "OK"

@@ -11,6 +11,7 @@ from konifer_fs.domain.errors import SpoolFull
 from konifer_fs.domain.node import Entry, Ownership
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.ports import OnClash
+from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.moves import Place
@@ -105,7 +106,7 @@ def test_removing_what_is_closed_at_that_moment(
 ) -> None:
     opened = write(fs, "a.jpg", jpeg(1))
     after_first(monkeypatch, fs.tree, "lookup", lambda: following.release(opened))
-    fs.edits.remove(fs.root, "a.jpg", 1)
+    fs.edits.remove(fs.root, "a.jpg", 1, Caller(0, 0))
     assert fs.tree.find(fs.root, "a.jpg") is None
     following.hold_apart()
 
