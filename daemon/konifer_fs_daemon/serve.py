@@ -198,8 +198,9 @@ class _Life:
         drained = Drained()
         with trio.move_on_at(self._drain_until):
             await trio.to_thread.run_sync(drain, self._wired.filesystem, drained, abandon_on_cancel=True)
-        if drained.left or drained.done < drained.total:
-            log.warning("%d of %d drafts stay in the spool for the next mount", len(drained.left), drained.total)
+        left = len(drained.left) + drained.total - drained.done
+        if left:
+            log.warning("%d of %d drafts stay in the spool for the next mount", left, drained.total)
 
 
 def _prepare_process() -> None:

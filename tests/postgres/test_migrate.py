@@ -220,8 +220,12 @@ def test_a_role_that_may_not_attach_is_told_the_grant_and_makes_nothing_without(
     make_konifer(raw)
     name = raw.execute("SELECT current_database()").fetchone()
     assert name is not None
-    role = f"migrator_{name[0]}"
-    raw.execute(f'CREATE ROLE "{role}"')
+    role, owner = f"migrator_{name[0]}", f"owner_{name[0]}"
+    for made in (role, owner):
+        raw.execute(f'CREATE ROLE "{made}"')
+    raw.execute(f'GRANT CREATE ON SCHEMA public TO "{owner}"')
+    for table in ("asset_tree", "asset_label", "asset_tag"):
+        raw.execute(f'ALTER TABLE {table} OWNER TO "{owner}"')
     try:
         raw.execute(f'GRANT CREATE ON DATABASE "{name[0]}" TO "{role}"')
         raw.execute(f'GRANT SELECT ON migrations, asset_tree TO "{role}"')
@@ -239,14 +243,16 @@ def test_a_role_that_may_not_attach_is_told_the_grant_and_makes_nothing_without(
         raw.execute("RESET ROLE")
         assert sorted(statement.split()[2] for statement in left) == sorted(row[1] for row in ADDED)
         assert not [row for row in describe_tables(raw) if row in ADDED]
+        raw.execute(f'SET ROLE "{owner}"')
         for statement in left:
             raw.execute(statement)
         raw.execute(f'SET ROLE "{role}"')
         assert migrate.migrate(raw) == ATTACHED
     finally:
         raw.execute("RESET ROLE")
-        raw.execute(f'DROP OWNED BY "{role}" CASCADE')
-        raw.execute(f'DROP ROLE "{role}"')
+        for made in (role, owner):
+            raw.execute(f'DROP OWNED BY "{made}" CASCADE')
+            raw.execute(f'DROP ROLE "{made}"')
 
 
 def test_every_table_and_column_of_ours_is_explained(raw: Connection) -> None:

@@ -21,15 +21,25 @@ SELECT name FROM unnest(%s::text[]) name
  WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('asset_tree') AND tgname = name)
    AND to_regprocedure('konifer_fs.log_assets()') IS NOT NULL
 """
+_ADMIT: Final = """
+SELECT format('GRANT USAGE ON SCHEMA konifer_fs TO %I', pg_get_userbyid(relowner))
+  FROM pg_class WHERE oid = to_regclass('asset_tree')
+"""
 _ANY: Final = """
 SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('asset_tree') AND tgname = ANY(%s::text[]))
 """
 
 
 def add_triggers(connection: Connection) -> Sequence[str]:
-    """Make the triggers that are missing; gives the statements of those that only the table's owner may make."""
+    """Make the triggers that are missing; gives the statements of those that only the table's owner may make.
+
+    These name a function in our schema, which that role is let into.
+    """
     statements = [_spell(name) for (name,) in connection.execute(_MISSING, [list(TRIGGERS)]).fetchall()]
-    return [statement for statement in statements if not try_statement(connection, statement)]
+    left = [statement for statement in statements if not try_statement(connection, statement)]
+    for (grant,) in connection.execute(_ADMIT).fetchall() if left else ():
+        try_statement(connection, grant)
+    return left
 
 
 def has_triggers(connection: Connection) -> bool:
