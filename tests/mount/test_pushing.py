@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,32 @@ def test_who_works_in_a_directory_goes_on_while_others_change_it(mounted: MountF
             assert Path(f"/proc/self/fd/{descriptor}").readlink() == there.path / "directory"
     finally:
         os.close(descriptor)
+
+
+@ELSEWHERE
+def test_a_call_that_waits_in_one_directory_holds_up_no_news_of_others(mounted: MountFactory) -> None:
+    """The kernel takes nothing about names in a directory while it waits for us to make something there."""
+    here, there = mounted(), mounted()
+    for name in ("busy", "other"):
+        (here.path / name).mkdir()
+        (here.path / name / "file").write_bytes(PICTURE)
+        wait_until((there.path / name / "file").exists)
+    file, seen = (mount.path / "other" / "file" for mount in (here, there))
+    with database(here) as session, ThreadPoolExecutor() as pool:
+        with session.transaction():
+            session.execute("SELECT FROM konifer_fs.node WHERE path = 'root.busy' FOR UPDATE")
+            making = pool.submit((there.path / "busy" / "new").mkdir)
+            time.sleep(0.5)
+            os.setxattr(here.path / "busy" / "file", "user.a", b"text")
+            time.sleep(0.5)
+            file.chmod(0o600)
+            file.with_name("new").mkdir()
+            wait_until(lambda: seen.stat().st_mode & 0o777 == 0o600, 5)
+            wait_until(seen.with_name("new").exists, 5)
+            assert not making.done()
+        making.result(60)
+    wait_until(lambda: os.listxattr(there.path / "busy" / "file") == ["user.a"])
+    assert names(there.path / "busy") == ["file", "new"]
 
 
 @ELSEWHERE
