@@ -183,6 +183,23 @@ def test_leftovers_are_remembered_until_they_are_dropped(tmp_path: Path) -> None
     assert list(spool.list_leftovers(before=1e11)) == []
 
 
+@pytest.mark.parametrize("left", [b"", bytes(80), b'{"key"', b"\n", b"\xff\n"])
+def test_a_leftover_that_the_end_of_the_machine_has_emptied_is_dropped_and_the_others_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, left: bytes
+) -> None:
+    spool = make_spool(tmp_path)
+    for name in ("a", "b", "c"):
+        spool.note_leftover(name, {"key": name})
+    note = spool.directory / "leftovers" / "b"
+    note.write_bytes(left)
+    assert list(spool.list_leftovers(before=0)) == []
+    assert note.exists()
+    for _ in range(2):
+        assert [(name, noted["key"]) for name, noted in spool.list_leftovers(before=1e11)] == [("a", "a"), ("c", "c")]
+        assert not note.exists()
+    assert caplog.text.count("upload b is lost") == 1
+
+
 def test_a_discarded_file_is_emptied_for_the_next_draft(tmp_path: Path) -> None:
     spool = make_spool(tmp_path)
     first = spool.create()

@@ -88,6 +88,7 @@ class Coherence:
     # What the feed tells.
     def hear(self, changes: Sequence[Change] | None) -> None:
         """Take over what others changed; None is that anything may have changed until now."""
+        self.check()
         self._heard_at = _now()
         if changes is None or not self._is_told:
             self._is_told = True

@@ -1,10 +1,11 @@
-"""Telling the kernel what it may no longer believe, from a thread of its own.
+"""Telling the kernel what it may no longer believe, from threads of its own.
 
-The kernel takes such a message only once nobody looks names up in that directory, and somebody may be waiting for an
-answer of ours there: so no handler ever does it. pyfuse3 has no call for three of the four messages, `struct
-fuse_notify_inval_entry_out` with FUSE_EXPIRE_ONLY, FUSE_NOTIFY_INC_EPOCH and FUSE_NOTIFY_PRUNE; all are written here
-(linux/fuse.h). An entry that expires is looked up again before it is used; a directory that is dropped would take
-itself from under those who work in it. Before Linux 6.18, which prunes, only files can be forgotten so.
+The kernel takes what is said of a name only once nobody makes, moves or looks up names in that directory, and somebody
+may be waiting for an answer of ours there: so no handler ever does it, and the names of each directory are told apart
+from all else. pyfuse3 has no call for three of the four messages, `struct fuse_notify_inval_entry_out` with
+FUSE_EXPIRE_ONLY, FUSE_NOTIFY_INC_EPOCH and FUSE_NOTIFY_PRUNE; all are written here (linux/fuse.h). An entry that
+expires is looked up again before it is used; a directory that is dropped would take itself from under those who work in
+it. Before Linux 6.18, which prunes, only files can be forgotten so.
 """
 
 import errno
@@ -13,10 +14,14 @@ import os
 import queue
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
+
+from konifer_fs.fuse.tellers import Tellers
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +63,8 @@ class Unneeded:
 class KernelCaches:
     """The kernel's caches of one mount. `doubt` and `let_go` never block; what they say is told in order.
 
+    Names are told in order within their directory only, and hold up nothing else.
+
     `is_replaced` tells whether handles read what a file was before it was replaced elsewhere; it may ask a store. The
     attributes of such a file are not doubted: who reads its end just then would get zeros, up to the size it has now.
     """
@@ -66,6 +73,7 @@ class KernelCaches:
         self._is_replaced = is_replaced
         self._queue: queue.SimpleQueue[Doubts | Unneeded | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._tell_all, name="kernel-caches", daemon=True)
+        self._names = Tellers(partial(self._write, _NOTIFY_INVAL_ENTRY))
         self._device = -1
 
     def start(self) -> None:
@@ -83,9 +91,11 @@ class KernelCaches:
 
     def close(self) -> None:
         """Tell no more; one that the kernel still waits with is left behind."""
+        until = time.monotonic() + _JOIN_SECONDS
         self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join(_JOIN_SECONDS)
+        self._names.close(until)
 
     def _tell_all(self) -> None:
         while (told := self._queue.get()) is not None:
@@ -108,9 +118,8 @@ class KernelCaches:
             self._tell_names(unneeded.names, _AT_ONCE)
 
     def _tell_names(self, names: Iterable[tuple[int, str]], flags: int) -> None:
-        for parent, name in names:
-            spelled = name.encode()
-            self._write(_NOTIFY_INVAL_ENTRY, _ENTRY.pack(parent, len(spelled), flags) + spelled + b"\0")
+        spelled = ((parent, name.encode()) for parent, name in names)
+        self._names.tell((parent, _ENTRY.pack(parent, len(name), flags) + name + b"\0") for parent, name in spelled)
 
     def _write(self, code: int, message: bytes) -> bool:
         """Send a message; gives whether the kernel knows its kind."""

@@ -156,10 +156,22 @@ class Spool:
             kept.note(record)
 
     def list_leftovers(self, before: float) -> Iterator[tuple[str, Record]]:
-        """Give what was noted before a time (seconds since 1970), with its name."""
+        """Give what was noted before a time (seconds since 1970), with its name.
+
+        A note that cannot be read is removed: it was not forced to disk, and the machine's end has taken what it told.
+        """
         for path in sorted((self.directory / _LEFTOVERS).iterdir()):
-            if path.stat().st_mtime < before:
-                yield path.name, read_record(path) or {}
+            if path.stat().st_mtime >= before:
+                continue
+            try:
+                record = read_record(path)
+            except ValueError:
+                record = None
+            if record:
+                yield path.name, record
+            else:
+                log.warning("the note of upload %s is lost: `konifer-fs gc` finds what it may have left", path.name)
+                self.drop_leftover(path.name)
 
     def drop_leftover(self, name: str) -> None:
         """Forget what was noted under `name`."""

@@ -57,6 +57,8 @@ def hold_healthy(place: Path, pending: Mapping[str, bytes]) -> None:
     assert {"after", "read", "unread", *pending} <= set(names(place))
     for name, content in pending.items():
         assert (place / name).read_bytes() == content
+    os.setxattr(place / "changed", "user.xdg.comment", b"y")
+    assert os.getxattr(place / "changed", "user.xdg.comment") == b"y"
     (place / "after").rename(place / "later")
     (place / "later").unlink()
     assert not (place / "later").exists()
@@ -79,7 +81,7 @@ def test_while_the_database_fails_calls_fail_in_time(exposed: Exposed, place: Pa
                     "rename": lambda: (place / "renamed").rename(place / "moved"),
                     "unlink": (place / "unlinked").unlink,
                     "change the mode": lambda: (place / "changed").chmod(0o600),
-                    "set an attribute": lambda: os.setxattr(place / "changed", "user.konifer.alt", b"x"),
+                    "set an attribute": lambda: os.setxattr(place / "changed", "user.xdg.comment", b"x"),
                     "open": lambda: (place / "unread").open("rb").close(),
                     "truncate": lambda: os.truncate(place / "cut", 0),
                 }

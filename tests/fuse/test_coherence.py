@@ -151,6 +151,21 @@ def test_silence_ends_all_belief_twice(mount: Mount, monkeypatch: pytest.MonkeyP
     assert mount.coherence.believe(mount.b, mount.coherence.mark()) == TOLD_SECONDS
 
 
+def test_what_is_heard_after_a_pause_does_not_hide_what_was_missed(
+    mount: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was stopped hears the feed again before anybody looks at how long that was silent."""
+    mount.coherence.believe_absent(mount.b, "none", mount.coherence.mark())
+    now = coherence._now()
+    monkeypatch.setattr(coherence, "_now", lambda: now + coherence.SILENCE_SECONDS + 1)
+    mount.coherence.hear([])
+    assert mount.caches.told[0].all_names
+    assert (2, "l") in mount.caches.told[0].names
+    assert (3, "none") in mount.caches.told[0].names
+    assert not any(inode.believed_until for inode in mount.inodes)
+    assert mount.coherence.believe(mount.b, mount.coherence.mark()) == TOLD_SECONDS
+
+
 def test_a_mark_of_silent_times_is_never_kept_long(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
     now = coherence._now()
     monkeypatch.setattr(coherence, "_now", lambda: now + 60)

@@ -2,6 +2,8 @@
 
 import errno
 import struct
+import threading
+import time
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
@@ -55,3 +57,67 @@ def test_attributes_of_what_is_read_as_it_was_are_doubted_only_with_everything(m
     inodes = [struct.pack("=Qqq", number, -1, 0) for number in (7, 5, 7)]
     wanted = [(INVALIDATE_INODE, inodes[0]), (NEW_EPOCH, b""), *((INVALIDATE_INODE, inode) for inode in inodes[1:])]
     assert told(monkeypatch, doubts=doubts, is_replaced=lambda number: number == 5) == wanted
+
+
+def test_a_name_in_a_directory_that_is_stuck_holds_up_names_there_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[tuple[int, str | None]] = []
+    freed, stuck = threading.Event(), range(40)
+
+    def write(_device: int, message: bytes) -> None:
+        _, code, _ = HEADER.unpack_from(message)
+        (number,) = struct.unpack_from("=Q", message, HEADER.size)
+        if code == INVALIDATE_ENTRY and number in stuck:
+            assert freed.wait(60)
+        taken.append((number, message[HEADER.size + 16 : -1].decode() if code == INVALIDATE_ENTRY else None))
+
+    monkeypatch.setattr(kernel_caches, "os", SimpleNamespace(write=write))
+    monkeypatch.setattr(kernel_caches, "_find_device", lambda: 0)
+    caches = KernelCaches(lambda _: False)
+    caches.start()
+    try:
+        for name in ("first", "second", "first"):
+            caches.doubt(Doubts(names=[(number, name) for number in stuck], attributes=[0]))
+        caches.doubt(Doubts(names=[(100, "one"), (100, "other")], attributes=[100]))
+        wanted = [(0, None)] * 3 + [(100, None), (100, "one"), (100, "other")]
+        wait_for(lambda: len(taken) == len(wanted))
+        assert sorted(taken, key=str) == sorted(wanted, key=str)
+        assert taken.index((100, "one")) < taken.index((100, "other"))
+    finally:
+        freed.set()
+        caches.close()
+    for number in stuck:
+        names = [name for directory, name in taken if directory == number and name]
+        assert names in (["first", "second"], ["first", "second", "first"])
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("kernel-cache")]
+
+
+def test_what_is_stuck_when_it_is_closed_is_left_behind_and_tells_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, freed, taken = threading.Event(), threading.Event(), []
+
+    def write(_device: int, message: bytes) -> None:
+        begun.set()
+        assert freed.wait(60)
+        taken.append(message)
+
+    monkeypatch.setattr(kernel_caches, "os", SimpleNamespace(write=write))
+    monkeypatch.setattr(kernel_caches, "_find_device", lambda: 0)
+    monkeypatch.setattr(kernel_caches, "_JOIN_SECONDS", 0.1)
+    caches = KernelCaches(lambda _: False)
+    caches.start()
+    caches.doubt(Doubts(names=[(5, "one"), (5, "other")]))
+    assert begun.wait(60)
+    caches.close()
+    assert taken == []
+    freed.set()
+    wait_for(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("kernel-cache")])
+    assert len(taken) == 1
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something is so; fails when it never is."""
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)

@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from errno import EBADMSG, EIO, ENOTCONN
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -196,6 +197,25 @@ def test_the_object_of_an_upload_that_was_given_up_is_removed(mounted: MountFact
     wait_until(lambda: objects(mount) == expected)
     wait_until(lambda: not leftover.exists())
     assert contents(mount.path) == ({"photo.jpg": jpeg(2)} if how == "rewrite" else {})
+
+
+@GIVEN_UP
+def test_a_note_that_a_power_failure_has_emptied_keeps_no_other_object(mounted: MountFactory) -> None:
+    mount = mounted(config=IMPATIENT)
+    file = mount.path / "photo.jpg"
+    with held(mount), failing(EIO):
+        file.write_bytes(jpeg(1))
+    file.unlink()
+    mount.umount()
+    leftovers = spool_of(mount).parent / "leftovers"
+    (leftovers / str(UUID(int=0))).write_bytes(b"")
+    (leftovers / str(UUID(int=1))).write_bytes(bytes(80))
+    for leftover in leftovers.iterdir():
+        os.utime(leftover, (0, 0))
+    mount.mount()
+    wait_until(lambda: [*leftovers.iterdir()] == [])
+    assert objects(mount) == []
+    assert mount.log().count("the note of upload") == 2
 
 
 @GIVEN_UP

@@ -5,7 +5,10 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -61,6 +64,7 @@ def test_what_a_listing_told_is_not_asked_for_again(mounted: MountFactory) -> No
     add_entry(mount, "root.a.b")
     add_entry(mount, "root.a.b")
     wait_until(lambda: names(mount.path) == ["a"])
+    time.sleep(A_WHILE)  # What is told of these is not told of the listing.
     for path in (mount.path, mount.path / "a", mount.path / "a" / "b"):
         assert names(path)
     time.sleep(A_WHILE)
@@ -115,6 +119,31 @@ def test_what_was_believed_is_asked_for_again(mounted: MountFactory, seconds: fl
 
 
 @ELSEWHERE
+def test_most_news_is_seen_within_a_second(mounted: MountFactory) -> None:
+    """What was read just before a change is believed for an hour unless somebody tells; a busy machine may be late."""
+    here, there = mounted(), mounted()
+    file, seen = here.path / "file", there.path / "file"
+    file.write_bytes(PICTURE)
+    wait_until(seen.exists)
+    took: list[float] = []
+
+    def measure(change: Callable[[], object], shows: Callable[[], object]) -> None:
+        assert not shows()
+        change()
+        began = time.monotonic()
+        wait_until(shows)
+        took.append(time.monotonic() - began)
+
+    for number in range(5):
+        name = f"{number}"
+        measure(partial(file.chmod, 0o600 + number), lambda: seen.stat().st_mode & 0o777 == 0o600 + number)  # noqa: B023
+        measure((here.path / name).mkdir, (there.path / name).exists)
+        measure((here.path / name).rmdir, lambda: not (there.path / name).exists())  # noqa: B023
+        measure(partial(add_entry, here, f"root.sql{number}"), (there.path / f"sql{number}" / "0.jpeg").exists)
+    assert median(took) < 1
+
+
+@ELSEWHERE
 def test_what_sql_changes_is_asked_for_again(mounted: MountFactory) -> None:
     mount = mounted()
     path = mount.path / "a" / "b" / "0.jpeg"
@@ -145,6 +174,32 @@ def test_who_works_in_a_directory_goes_on_while_others_change_it(mounted: MountF
             assert Path(f"/proc/self/fd/{descriptor}").readlink() == there.path / "directory"
     finally:
         os.close(descriptor)
+
+
+@ELSEWHERE
+def test_a_call_that_waits_in_one_directory_holds_up_no_news_of_others(mounted: MountFactory) -> None:
+    """The kernel takes nothing about names in a directory while it waits for us to make something there."""
+    here, there = mounted(), mounted()
+    for name in ("busy", "other"):
+        (here.path / name).mkdir()
+        (here.path / name / "file").write_bytes(PICTURE)
+        wait_until((there.path / name / "file").exists)
+    file, seen = (mount.path / "other" / "file" for mount in (here, there))
+    with database(here) as session, ThreadPoolExecutor() as pool:
+        with session.transaction():
+            session.execute("SELECT FROM konifer_fs.node WHERE path = 'root.busy' FOR UPDATE")
+            making = pool.submit((there.path / "busy" / "new").mkdir)
+            time.sleep(0.5)
+            os.setxattr(here.path / "busy" / "file", "user.a", b"text")
+            time.sleep(0.5)
+            file.chmod(0o600)
+            file.with_name("new").mkdir()
+            wait_until(lambda: seen.stat().st_mode & 0o777 == 0o600, 5)
+            wait_until(seen.with_name("new").exists, 5)
+            assert not making.done()
+        making.result(60)
+    wait_until(lambda: os.listxattr(there.path / "busy" / "file") == ["user.a"])
+    assert names(there.path / "busy") == ["file", "new"]
 
 
 @ELSEWHERE

@@ -147,7 +147,10 @@ def test_a_local_file_is_held_to_no_upload_limit(limited: Mount) -> None:
     tell(limited, limited.path, {}, drafts={".cache": "local", ".big": "local"})
 
 
-@pytest.mark.semantics("An image is whole when its container is complete")
+WHOLE = pytest.mark.semantics("An image is whole when its container is complete")
+
+
+@WHOLE
 def test_bytes_after_the_end_are_kept(shared_mount: Mount, place: Path) -> None:
     box = b"\0\0\0\x10freetrailing"
     files = {f"photo{image_format.extension}": make_picture(image_format) + box for image_format in ImageFormat}
@@ -156,6 +159,19 @@ def test_bytes_after_the_end_are_kept(shared_mount: Mount, place: Path) -> None:
     tell(shared_mount, place, files)
 
 
+@WHOLE
+@pytest.mark.parametrize("image_format", ImageFormat)
+def test_a_picture_is_whole_with_its_last_byte(shared_mount: Mount, place: Path, image_format: ImageFormat) -> None:
+    content = make_picture(image_format)
+    with failing(errno.EBADMSG):
+        (place / "photo").write_bytes(content[:-1])
+    tell(shared_mount, place, {}, drafts={"photo": "incomplete"})
+    with (place / "photo").open("ab") as stream:
+        stream.write(content[-1:])
+    tell(shared_mount, place, {"photo": content})
+
+
+@WHOLE
 @pytest.mark.parametrize("image_format", ImageFormat)
 def test_a_picture_without_its_end_is_not_whole(shared_mount: Mount, place: Path, image_format: ImageFormat) -> None:
     content = make_picture(image_format)

@@ -8,6 +8,8 @@ import pytest
 from tests.mount.mounting import Mount
 from tests.mount.saving import COMMENT, annotate, annotations, jpeg, shell, tell
 
+ORIGIN = "user.xdg.origin.url"
+
 
 @pytest.fixture
 def photo(tmp_path: Path) -> bytes:
@@ -139,7 +141,8 @@ def test_sed_in_place_keeps_what_is_said_of_the_picture(
     shared_mount: Mount, place: Path, tmp_path: Path, photo: bytes
 ) -> None:
     shell(f"install -m 640 {tmp_path}/photo photo.jpg", place)
-    said = annotate(place / "photo.jpg")
+    said = annotate(place / "photo.jpg") | {ORIGIN: "https://example.org/tree"}
+    os.setxattr(place / "photo.jpg", ORIGIN, said[ORIGIN].encode())
     shell("LC_ALL=C sed -i 's/written before/written behind/' photo.jpg", place)
     changed = photo.replace(COMMENT, b"written behind")
     assert tell(shared_mount, place, {"photo.jpg": changed})["photo.jpg"].alt == said["user.xdg.comment"]

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tarfile
 from contextlib import suppress
 from datetime import datetime
 from errno import EINVAL, ENOENT, ENOTDIR
@@ -279,6 +280,9 @@ def test_no_tool_walks_into_selectors(mounted: MountFactory, tmp_path: Path) -> 
         assert not {"-", "labels", "team=red"} & set(printed.replace(":", "").replace("/", "\n").split("\n"))
     run("rsync", "-a", f"{mount.path}/", tmp_path / "copy")
     assert [path.name for path in (tmp_path / "copy" / "d").iterdir()] == ["a.jpg"]
+    run("tar", "-cf", tmp_path / "all.tar", "-C", mount.path, "d")
+    with tarfile.open(tmp_path / "all.tar") as archive:
+        assert sorted(archive.getnames()) == ["d", "d/a.jpg"]
     run("rm", "-r", mount.path / "d")
     assert names(mount.path) == []
     with failing(ENOENT):
