@@ -62,9 +62,10 @@ def serve_one(listener: socket.socket, mountpoint: Path) -> None:
     """Mount at `mountpoint` for the daemon that connects first, and detach it when that is gone."""
     connection, _ = listener.accept()
     with connection:
+        words = connection.recv(_MAX_MESSAGE).decode().split(",")  # Who still speaks is not told the reason.
         try:
             make_ready(mountpoint)
-            _mount(connection, mountpoint, connection.recv(_MAX_MESSAGE).decode().split(","))
+            _mount(connection, mountpoint, words)
         except MountRefused as error:
             connection.send(str(error).encode())
             return

@@ -91,7 +91,7 @@ class Operations(pyfuse3.Operations):
     async def lookup(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> pyfuse3.EntryAttributes:
         """Tell what a name denotes; that nothing has a name may be remembered, too.
 
-        A directory that is known is told while no store answers: drafts in it can be.
+        While no store answers a directory is told as it is known, so that drafts in it can be found.
         """
         text, parent, mark = to_text(name), self._inodes[parent_inode].node, self._coherence.mark()
         if isinstance(parent, Directory) and (draft := self._fs.tree.find_draft(parent, text)):

@@ -329,6 +329,9 @@ class Files:
                 if truncate and self._was_replaced(draft):
                     self._drafts.drop(draft)
                     continue
+                if opened.draft not in {None, draft}:  # Somebody has turned the handle over to his meanwhile.
+                    self.settle(draft)
+                    return opened.draft
                 try:
                     if truncate:
                         self._truncate_for(opened, draft)
