@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,11 @@ LARGE: Final = 16 << 20
 
 def kept_files(mount: Mount) -> dict[str, bytes]:
     """Give what is kept, by the names of the files."""
-    return {path.name: path.read_bytes() for path in (mount.data_dir / "cache").glob("*/*")}
+    kept = {}
+    for path in (mount.data_dir / "cache").glob("*/*"):
+        with suppress(FileNotFoundError):  # What has not come whole goes when it is closed.
+            kept[path.name] = path.read_bytes()
+    return kept
 
 
 def picture(number: int) -> bytes:
