@@ -24,7 +24,9 @@ from psycopg.conninfo import make_conninfo
 
 from konifer_fs.adapters.postgres.embedded import EmbeddedServer
 from konifer_fs.adapters.postgres.migrate import migrate_database
+from tests.mount.killing import IMPATIENT
 from tests.mount.mounting import Mount, MountFactory, make_factory, reason_not_to_mount
+from tests.postgres.wire import Wire, wired
 from tests.servers import S3Server, s3_servers
 
 OBJECT_STORES: Final = ("filesystem", "moto", "rclone", "memory")
@@ -67,6 +69,24 @@ class _Servers(dict[str, S3Server]):
 def object_store(request: pytest.FixtureRequest) -> str:
     """Each kind of object store, for `mounted`."""
     return str(request.param)
+
+
+@pytest.fixture
+def wire(database: str) -> Iterator[Wire]:
+    """A wire to the database, which the mounts of `cuttable` use."""
+    migrate_database(database)
+    with tempfile.TemporaryDirectory(prefix="kfs-") as directory, wired(Path(directory), database) as wire:
+        yield wire
+
+
+@pytest.fixture
+def cuttable(wire: Wire, database: str, fuse: Path, tmp_path: Path, s3_server: dict[str, S3Server]) -> Iterator[Mount]:
+    """A mount whose database falls silent when `wire` does, and that waits one second for an answer."""
+    with make_factory(wire.conninfo, tmp_path, fuse, s3_server) as factory:
+        mount = factory(config=IMPATIENT)
+        mount.conninfo = database
+        yield mount
+        wire.speak()
 
 
 @pytest.fixture

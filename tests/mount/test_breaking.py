@@ -1,23 +1,21 @@
 """Stores that cannot be reached, objects that are missing or damaged, and spools that are taken."""
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from errno import EIO, EOPNOTSUPP
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from konifer_fs.adapters.postgres.migrate import migrate_database
 from konifer_fs.domain.formats import ImageFormat
 from konifer_fs_daemon.mountpoint import is_ours
 from tests.contracts.relay import Relay, relaying
 from tests.mount.elsewhere import PICTURE, add_entry, all_fail, names, object_of, rows_below, wait_until
-from tests.mount.mounting import CommandFailed, Mount, MountFactory, make_factory
+from tests.mount.mounting import CommandFailed, Mount, MountFactory
 from tests.mount.saving import failing, state
 from tests.pictures import make_picture
-from tests.postgres.wire import Wire, wired
+from tests.postgres.wire import Wire
 from tests.servers import S3Server
 
 OTHER: Final = make_picture(ImageFormat.JPEG, seed=1)
@@ -25,24 +23,6 @@ IMPATIENT: Final = "filesystem { deadline = 1s, drain = 1s }"
 UNREACHABLE = pytest.mark.semantics("A store that cannot be reached fails the call with EIO")
 DAMAGED = pytest.mark.semantics("An object that is missing or has another size")
 SPOOL = pytest.mark.semantics("A spool is held by one mount at a time")
-
-
-@pytest.fixture
-def wire(database: str) -> Iterator[Wire]:
-    """A wire to the database, which the mounts of `cuttable` use."""
-    migrate_database(database)
-    with tempfile.TemporaryDirectory(prefix="kfs-") as directory, wired(Path(directory), database) as wire:
-        yield wire
-
-
-@pytest.fixture
-def cuttable(wire: Wire, database: str, fuse: Path, tmp_path: Path, s3_server: dict[str, S3Server]) -> Iterator[Mount]:
-    """A mount whose database falls silent when `wire` does, and that waits one second for an answer."""
-    with make_factory(wire.conninfo, tmp_path, fuse, s3_server) as factory:
-        mount = factory(config=IMPATIENT)
-        mount.conninfo = database
-        yield mount
-        wire.speak()
 
 
 @UNREACHABLE

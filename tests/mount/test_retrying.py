@@ -1,20 +1,17 @@
 """Drafts that wait for a store, and are stored once it answers; and closes that leave storing to later."""
 
 import os
-import tempfile
-from collections.abc import Iterator
 from errno import EBADMSG, EIO, EMEDIUMTYPE
 from pathlib import Path
 
 import pytest
 
-from konifer_fs.adapters.postgres.migrate import migrate_database
 from tests.contracts.relay import Relay, relaying
 from tests.mount.elsewhere import names, rows_below, wait_until
 from tests.mount.killing import IMPATIENT, held, objects, records, restart_machine, revive
 from tests.mount.mounting import Mount, MountFactory, make_factory
 from tests.mount.saving import annotate, annotations, failing, jpeg, state
-from tests.postgres.wire import Wire, wired
+from tests.postgres.wire import Wire
 from tests.servers import S3Server
 
 AGAIN = pytest.mark.semantics("A pending draft is tried again")
@@ -30,13 +27,6 @@ def contents(place: Path) -> dict[str, bytes]:
 
 def wait_until_stored(mount: Mount) -> None:
     wait_until(lambda: "pending" not in mount.status()["drafts"])
-
-
-@pytest.fixture
-def wire(database: str) -> Iterator[Wire]:
-    migrate_database(database)
-    with tempfile.TemporaryDirectory(prefix="kfs-") as directory, wired(Path(directory), database) as wire:
-        yield wire
 
 
 @AGAIN
