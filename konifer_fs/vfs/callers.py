@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Final
 
 from konifer_fs.domain.errors import AccessDenied
 from konifer_fs.vfs.stat import Stat
 
-_ROOT = 0
+_ROOT: Final = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from konifer_fs.domain.formats import ImageFormat
 from konifer_fs_daemon.mountpoint import is_ours
 from tests.contracts.relay import Relay, relaying
 from tests.mount.elsewhere import PICTURE, add_entry, all_fail, names, object_of, rows_below, wait_until
+from tests.mount.killing import IMPATIENT
 from tests.mount.mounting import CommandFailed, Mount, MountFactory
 from tests.mount.saving import failing, state
 from tests.pictures import make_picture
@@ -19,7 +20,6 @@ from tests.postgres.wire import Wire
 from tests.servers import S3Server
 
 OTHER: Final = make_picture(ImageFormat.JPEG, seed=1)
-IMPATIENT: Final = "filesystem { deadline = 1s, drain = 1s }"
 UNREACHABLE = pytest.mark.semantics("A store that cannot be reached fails the call with EIO")
 DAMAGED = pytest.mark.semantics("An object that is missing or has another size")
 SPOOL = pytest.mark.semantics("A spool is held by one mount at a time")

@@ -13,6 +13,7 @@ from konifer_fs.domain.formats import ImageFormat
 from tests.contracts.relay import Relay, relaying
 from tests.mount.dialect import read_attributes, read_lqip, read_original_transformation
 from tests.mount.elsewhere import ltree, query
+from tests.mount.killing import IMPATIENT
 from tests.mount.mounting import Mount, MountFactory
 from tests.mount.saving import eventually, failing, run, state, tell, write_all
 from tests.mount.variants import PICTURE, described, of
@@ -159,8 +160,7 @@ def test_a_draft_that_had_to_wait_is_changed_when_it_is_stored(
 ) -> None:
     endpoint = 'object-store.s3.endpoint-url = "{}"'
     with relaying(Relay(), s3_server["moto"].endpoint_url) as relay:
-        impatient = "filesystem { deadline = 1s, drain = 1s }"
-        mount = mounted("moto", config="\n".join([CONFIG, impatient, endpoint.format(relay.endpoint_url)]))
+        mount = mounted("moto", config="\n".join([CONFIG, IMPATIENT, endpoint.format(relay.endpoint_url)]))
         (mount.path / "shrunk").mkdir()
     photo = mount.path / "shrunk" / "photo.png"
     with failing(EIO):
