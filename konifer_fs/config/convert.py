@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
-from math import isfinite
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from konifer_fs.domain.formats import ImageFormat
 from konifer_fs.domain.transformation import Placeholder
@@ -22,6 +22,9 @@ _SIZE: Final = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z]*)")
 _SPAN: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([a-z]+)\s*")
 _PIXELS: Final = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)\s*((?:[KMG]P)?)", re.IGNORECASE)
 _PIXEL_UNITS: Final = {"": 1, "KP": 10**3, "MP": 10**6, "GP": 10**9}
+_DAY: Final = 86400
+_LONGEST: Final = 36500 * _DAY
+_HOST: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?|[0-9a-f:.]+(%[a-z0-9]+)?")
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _BUCKET_PREFIXES: Final = ("xn--", "sthree-", "amzn-s3-demo-")
 _BUCKET_SUFFIXES: Final = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", ".mwrap")
@@ -115,18 +118,29 @@ def size(value: object) -> int:
 
 
 def duration(value: object) -> float:
-    """Seconds from HOCON's `30 seconds` or Kotlin's `1h30m`."""
+    """Seconds, for 100 years at most, from HOCON's `30 seconds` or Kotlin's `1h30m`."""
     spans = _SPAN.findall(value) if isinstance(value, str) else []
     if not spans or _SPAN.sub("", str(value)) or any(unit not in _SECONDS for _, unit in spans):
         raise ValueError(f"must be a duration with its unit such as 30s or 1h30m, not {shown(value)}")
-    return float(sum(float(count) * _SECONDS[unit] for count, unit in spans))
+    seconds = float(sum(float(count) * _SECONDS[unit] for count, unit in spans))
+    if seconds > _LONGEST:
+        raise ValueError(f"must be 100 years at most, not {shown(value)}")
+    return seconds
 
 
 def positive_duration(value: object) -> float:
     """Seconds, more than none."""
     seconds = duration(value)
-    if not (seconds > 0 and isfinite(seconds)):
+    if not seconds > 0:
         raise ValueError(f"must be longer than nothing, not {shown(value)}")
+    return seconds
+
+
+def time_limit(value: object) -> float:
+    """Seconds that one waits for an answer, from a millisecond to a day."""
+    seconds = duration(value)
+    if not 0.001 <= seconds <= _DAY:
+        raise ValueError(f"must be from 1ms to 1 day, not {shown(value)}")
     return seconds
 
 
@@ -148,10 +162,17 @@ def member_of(kind: type[EnumT]) -> Callable[[object], EnumT]:
 
 
 def web_address(value: object) -> str:
-    """An address that begins with http:// or https://."""
-    if isinstance(value, str) and re.match(r"https?://[^\s/]", value):
-        return value
-    raise ValueError(f"must begin with http:// or https://, not {shown(value)}")
+    """An address that begins with http:// or https://, of a host that DNS can name; it may carry a password."""
+    if not isinstance(value, str) or not re.match("https?://", value):
+        raise ValueError("must begin with http:// or https://")
+    try:
+        address = urlsplit(value)
+        is_possible = _HOST.fullmatch(address.hostname or "") and address.port != 0
+    except ValueError:
+        is_possible = False
+    if not is_possible:
+        raise ValueError("must name a host of letters, digits, hyphens and dots, or its IP address, and perhaps a port")
+    return value
 
 
 def listening_address(value: object) -> tuple[str, int]:

@@ -18,6 +18,7 @@ UNFOUND = "is neither a key of the file nor in the environment, or refers to its
 BUCKET = "must be a bucket's name (3 to 63 of a-z, 0-9 and inner hyphens, and none of the names that S3 reserves), not"
 SIZE = "must be a size such as 512 MiB, or a number of bytes, not"
 HOST = "must be a host and a port, as 127.0.0.1:9464, not"
+ADDRESS = "must name a host of letters, digits, hyphens and dots, or its IP address, and perhaps a port"
 DURATION = "must be a duration with its unit such as 30s or 1h30m, not"
 
 SENTENCES = [
@@ -62,7 +63,19 @@ SENTENCES = [
     ("data-store.postgresql.ssl-mode = on", f"data-store.postgresql.ssl-mode must be one of {SSL_MODES}, not 'on'"),
     (
         "object-store.s3.endpoint-url = minio:9000",
-        "object-store.s3.endpoint-url must begin with http:// or https://, not 'minio:9000'",
+        "object-store.s3.endpoint-url must begin with http:// or https://",
+    ),
+    *(
+        (f'object-store.s3.endpoint-url = "{address}"', f"object-store.s3.endpoint-url {ADDRESS}")
+        for address in (
+            "http://",
+            "http://:9000",
+            "http://host:x",
+            "http://host:70000",
+            "http://a host",
+            "http://[::1",
+            "https://ada:hunter2@min_io",
+        )
     ),
     (
         "object-store.s3.force-path-style = 1",
@@ -73,7 +86,9 @@ SENTENCES = [
     ("filesystem.capacity = 999999999 PiB", f"filesystem.capacity {SIZE} '999999999 PiB'"),
     ("filesystem.spool-max-bytes = -1", f"filesystem.spool-max-bytes {SIZE} '-1'"),
     ("filesystem.deadline = 30", f"filesystem.deadline {DURATION} '30'"),
-    ("filesystem.deadline = 0s", "filesystem.deadline must be longer than nothing, not '0s'"),
+    ("filesystem.deadline = 0s", "filesystem.deadline must be from 1ms to 1 day, not '0s'"),
+    ("filesystem.deadline = 25h", "filesystem.deadline must be from 1ms to 1 day, not '25h'"),
+    ("filesystem.drain = 36501d", "filesystem.drain must be 100 years at most, not '36501d'"),
     (
         "filesystem.metrics-address = 9464",
         f"filesystem.metrics-address {HOST} '9464'",

@@ -253,7 +253,7 @@ def test_sizes_are_spelled_as_in_hocon(loads: Loads, text: str, expected: int) -
     ],
 )  # fmt: skip
 def test_durations_are_spelled_as_in_kotlin_or_hocon(loads: Loads, text: str, seconds: float) -> None:
-    assert loads(f"filesystem.deadline = {text}").filesystem.deadline == seconds
+    assert loads(f"filesystem.drain = {text}").filesystem.drain == seconds
 
 
 def test_null_is_not_set(loads: Loads) -> None:
