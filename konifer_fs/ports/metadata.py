@@ -237,8 +237,8 @@ class MetadataStore(Protocol):
         ...
 
     # Konifer's protocol of deleting.
-    def list_pending_deletes(self, limit: int) -> Sequence[PendingDelete]:
-        """Give the oldest well-formed `VARIANT_DELETED` rows of the outbox."""
+    def list_pending_deletes(self, limit: int, *, after: PendingDelete | None) -> Sequence[PendingDelete]:
+        """Give the oldest well-formed `VARIANT_DELETED` rows of the outbox, of those younger than `after`."""
         ...
 
     def drop_pending_delete(self, pending: PendingDelete) -> None:

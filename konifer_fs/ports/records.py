@@ -109,10 +109,11 @@ class Selected(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PendingDelete:
-    """A row of Konifer's outbox: an object whose row is gone."""
+    """A row of Konifer's outbox: an object whose row is gone; `told_at` is in UTC, without saying so."""
 
     id: UUID
     ref: ObjectRef
+    told_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

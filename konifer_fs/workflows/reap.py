@@ -5,7 +5,7 @@ steps can be repeated. Which rows come into the outbox is the metadata store's b
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from konifer_fs.domain.errors import KoniferFsError, StoreUnreachable
@@ -29,34 +29,29 @@ def reap(metadata: MetadataStore, objects: ObjectStore, in_use: Callable[[Object
         StoreUnreachable: the database cannot be reached, or the object store failed three times.
         StoreRefused: some objects could not be removed; the others are.
     """
-    removed = 0
+    removed, unreachable, failure = 0, 0, None
     with metadata.exclusively("reap") as free:
-        while free:
-            batch = metadata.list_pending_deletes(BATCH)
-            gone, failure = _reap_batch(metadata, objects, [pending for pending in batch if not in_use(pending.ref)])
-            removed += gone
-            if not gone or len(batch) < BATCH:
-                if failure:
-                    raise failure
-                break
+        for pending in _list_pending(metadata) if free else ():
+            if in_use(pending.ref):
+                continue
+            try:
+                objects.delete(pending.ref)
+            except KoniferFsError as error:
+                log.warning("the object %s stays in %s for now: %s", pending.ref.key, pending.ref.bucket, error)
+                failure = error
+                unreachable += isinstance(error, StoreUnreachable)
+                if unreachable == _UNREACHABLE_AT_MOST:
+                    break
+            else:
+                metadata.drop_pending_delete(pending)
+                removed += 1
+    if failure:
+        raise failure
     return removed
 
 
-def _reap_batch(
-    metadata: MetadataStore, objects: ObjectStore, batch: list[PendingDelete]
-) -> tuple[int, KoniferFsError | None]:
-    """Give how many are gone, and the last failure."""
-    gone, unreachable, failure = 0, 0, None
-    for pending in batch:
-        try:
-            objects.delete(pending.ref)
-        except KoniferFsError as error:
-            log.warning("the object %s stays in %s for now: %s", pending.ref.key, pending.ref.bucket, error)
-            failure = error
-            unreachable += isinstance(error, StoreUnreachable)
-            if unreachable == _UNREACHABLE_AT_MOST:
-                break
-        else:
-            metadata.drop_pending_delete(pending)
-            gone += 1
-    return gone, failure
+def _list_pending(metadata: MetadataStore) -> Iterator[PendingDelete]:
+    last = None
+    while batch := metadata.list_pending_deletes(BATCH, after=last):
+        yield from batch
+        last = batch[-1]

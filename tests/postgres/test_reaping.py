@@ -55,6 +55,7 @@ def test_pending_deletes_are_well_formed_and_the_oldest_first(connection: Connec
     found = reaping.list_pending_deletes(connection, 10)
     assert [pending.ref for pending in found] == [ObjectRef("b", key) for key in ("old", "between", "new")]
     assert reaping.list_pending_deletes(connection, 2) == found[:2]
+    assert reaping.list_pending_deletes(connection, 2, found[0]) == found[1:]
     for pending in (found[0], found[0]):
         reaping.drop_pending_delete(connection, pending)
     assert reaping.list_pending_deletes(connection, 10) == found[1:]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 from uuid import uuid4
@@ -16,19 +17,21 @@ from konifer_fs.workflows import reap as reaping
 from konifer_fs.workflows.reap import reap
 from konifer_fs.workflows.sweep import sweep
 
+_LONG_AGO = datetime(2000, 1, 1)  # noqa: DTZ001 (as the outbox has it)
+
 
 class Outbox:
     """The part of a metadata store that reaping and sweeping need."""
 
     def __init__(self, refs: Sequence[ObjectRef]) -> None:
-        self.rows = [PendingDelete(uuid4(), ref) for ref in refs]
+        self.rows = [PendingDelete(uuid4(), ref, _LONG_AGO + timedelta(seconds=n)) for n, ref in enumerate(refs)]
         self.free = True
         self.due = 0
         self.held: set[str] = set()
 
-    def list_pending_deletes(self, limit: int) -> Sequence[PendingDelete]:
+    def list_pending_deletes(self, limit: int, *, after: PendingDelete | None) -> Sequence[PendingDelete]:
         assert self.held == {"reap"}
-        return self.rows[:limit]
+        return [row for row in self.rows if after is None or row.told_at > after.told_at][:limit]
 
     def drop_pending_delete(self, pending: PendingDelete) -> None:
         self.rows.remove(pending)
@@ -132,11 +135,15 @@ def test_more_than_a_batch_goes_in_one_round(
     assert not outbox.rows
 
 
-def test_a_batch_of_which_nothing_can_go_ends_the_round(
+def test_batches_of_which_nothing_can_go_keep_none_of_the_others_waiting(
     refs: list[ObjectRef], store: BreakableStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reaping, "BATCH", 2)
-    assert reap_with(Outbox(refs), store, set(refs)) == 0
+    monkeypatch.setattr(reaping, "BATCH", 1)
+    outbox = Outbox(refs)
+    store.failures[refs[1]] = StoreRefused("denied")
+    with pytest.raises(StoreRefused):
+        reap_with(outbox, store, {refs[0], refs[2]})
+    assert [pending.ref for pending in outbox.rows] == refs[:3]
 
 
 def test_nothing_happens_while_another_mount_reaps_or_sweeps(refs: list[ObjectRef], store: BreakableStore) -> None:

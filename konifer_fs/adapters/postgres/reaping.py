@@ -19,10 +19,15 @@ GRACE: Final = timedelta(minutes=5)
 _BATCH: Final = 100
 
 
-def list_pending_deletes(connection: Connection, limit: int) -> Sequence[PendingDelete]:
-    """Give the oldest well-formed rows of the outbox; the others are not ours to judge."""
-    found = connection.execute(sql_assets.PENDING_DELETES, {"limit": limit})
-    return [PendingDelete(row_id, ObjectRef(bucket, key)) for row_id, bucket, key in found]
+def list_pending_deletes(
+    connection: Connection, limit: int, after: PendingDelete | None = None
+) -> Sequence[PendingDelete]:
+    """Give the oldest well-formed rows of the outbox after this one; the others are not ours to judge."""
+    found = connection.execute(
+        sql_assets.PENDING_DELETES,
+        {"limit": limit, "after_at": after and after.told_at, "after_id": after and after.id},
+    )
+    return [PendingDelete(row_id, ObjectRef(bucket, key), told_at) for row_id, bucket, key, told_at in found]
 
 
 def drop_pending_delete(connection: Connection, pending: PendingDelete) -> None:

@@ -167,8 +167,9 @@ DROP_OVERDUE_VARIANTS: Final = _drop_variants("uploaded_at IS NULL AND created_a
 DROP_EXPIRED_VARIANTS: Final = _drop_variants("expires_at <= %(before)s")
 
 PENDING_DELETES: Final = """
-SELECT id, payload->>'objectStoreBucket', payload->>'objectStoreKey' FROM outbox
+SELECT id, payload->>'objectStoreBucket', payload->>'objectStoreKey', created_at FROM outbox
  WHERE event_type = 'VARIANT_DELETED'
+   AND (%(after_at)s::timestamp IS NULL OR (created_at, id) > (%(after_at)s, %(after_id)s))
    AND jsonb_typeof(payload->'objectStoreBucket') = 'string' AND jsonb_typeof(payload->'objectStoreKey') = 'string'
    AND payload = jsonb_build_object('objectStoreBucket', payload->'objectStoreBucket',
                                     'objectStoreKey', payload->'objectStoreKey')

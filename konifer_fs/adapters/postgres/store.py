@@ -308,9 +308,9 @@ class PostgresStore:
         """Set `last_accessed_at` of variants to now, and `expires_at` to so many seconds later."""
         self._settle(variants.note_accesses, idle_after)
 
-    def list_pending_deletes(self, limit: int) -> Sequence[PendingDelete]:
-        """Give the oldest well-formed `VARIANT_DELETED` rows of the outbox."""
-        return self._read(reaping.list_pending_deletes, limit)
+    def list_pending_deletes(self, limit: int, *, after: PendingDelete | None) -> Sequence[PendingDelete]:
+        """Give the oldest well-formed `VARIANT_DELETED` rows of the outbox, of those younger than `after`."""
+        return self._read(reaping.list_pending_deletes, limit, after)
 
     def drop_pending_delete(self, pending: PendingDelete) -> None:
         """Forget an outbox row whose object is gone."""
