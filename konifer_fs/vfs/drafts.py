@@ -188,6 +188,12 @@ class Drafts:
             if self._by_id.get(draft.id) is draft:
                 del self._by_id[draft.id]
 
+    def discard(self, draft: Draft) -> None:
+        """Forget a draft whose lock the caller holds; its bytes go, too, unless somebody has it open."""
+        self.drop(draft)
+        if draft.handles == 0:
+            draft.file.discard()
+
     def _lose_name(self, draft: Draft) -> None:
         if draft.name is not None and self._by_name.get((draft.directory.id, draft.name)) is draft:
             del self._by_name[draft.directory.id, draft.name]

@@ -135,20 +135,22 @@ class Files:
         with draft.lock:
             if not self._drafts.holds(draft):
                 raise MovedOn
-            if self._was_replaced(draft):
-                self._drafts.drop(draft)
+            if self._gave_way(draft):
                 raise MovedOn
             if truncate:
                 self._truncate_for(opened, draft)
             self._opened.attach(opened, draft)
         return opened
 
-    def _was_replaced(self, draft: Draft) -> bool:
-        """Whether nothing but readers keep a stored draft, and its entry was replaced elsewhere meanwhile."""
+    def _gave_way(self, draft: Draft) -> bool:
+        """Let go of a stored draft that only readers keep if its entry was replaced elsewhere; tells whether it was."""
         if draft.base is None or draft.writers or not draft.is_stored:
             return False
         now = self._metadata.refresh(draft.base)
-        return not isinstance(now, Entry) or now.asset_id != draft.base.asset_id
+        if isinstance(now, Entry) and now.asset_id == draft.base.asset_id:
+            return False
+        self._drafts.discard(draft)
+        return True
 
     def _truncate_for(self, opened: OpenFile, draft: Draft) -> None:
         with draft.file.opened():
@@ -206,8 +208,7 @@ class Files:
             self._commits.let_go(draft)
         if draft.handles == 0:
             if draft.state in {DraftState.STORED, DraftState.REFUSED} or draft.name is None:
-                self._drafts.drop(draft)
-                draft.file.discard()
+                self._drafts.discard(draft)
                 if draft.recorded is not None and draft.base is not None and draft.name is not None:
                     self._on_stored(draft.base)
             else:
@@ -326,8 +327,7 @@ class Files:
             with draft.lock:
                 if not self._drafts.holds(draft):
                     continue
-                if truncate and self._was_replaced(draft):
-                    self._drafts.drop(draft)
+                if truncate and self._gave_way(draft):
                     continue
                 if opened.draft not in {None, draft}:  # Somebody has turned the handle over to his meanwhile.
                     self.settle(draft)
@@ -345,8 +345,7 @@ class Files:
     def _take_back(self, draft: Draft) -> None:
         """Let go of a draft that was begun for nothing: the entry is seen again."""
         if draft.handles == 0 and draft.version == 1 and draft.state in {DraftState.WRITING, DraftState.STORED}:
-            self._drafts.drop(draft)
-            draft.file.discard()
+            self._drafts.discard(draft)
 
     # Changing a draft's bytes; the caller holds its lock.
     def _write(self, opened: OpenFile, draft: Draft, content: bytes, offset: int) -> int:
