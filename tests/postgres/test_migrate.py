@@ -152,6 +152,13 @@ def test_a_strangers_database_is_left_alone(raw: Connection, table: str) -> None
     assert migrate.state(raw) == migrate.State(konifer=None, ours=None, empty=False)
 
 
+def test_a_schema_that_somebody_else_made_is_left_alone(raw: Connection) -> None:
+    make_konifer(raw)
+    raw.execute("CREATE SCHEMA konifer_fs")
+    with pytest.raises(SchemaMismatch, match="schema konifer_fs is not of our making"):
+        migrate.migrate(raw, join=True)
+
+
 def test_migrating_again_changes_nothing(raw: Connection) -> None:
     migrate.migrate(raw)
     applied = raw.execute("SELECT * FROM konifer_fs.migration ORDER BY version").fetchall()

@@ -135,6 +135,8 @@ def migrate(connection: Connection, *, join: bool = False, triggers: bool = Fals
         _check_ours(connection, now)
         if not (now.empty or now.ours or join):
             raise SchemaMismatch(f"its tables are a Konifer's: to have konifer-fs beside it, {_JOIN}")
+        if now.ours is None and _number(connection, "SELECT count(to_regnamespace('konifer_fs'))"):
+            raise SchemaMismatch("its schema konifer_fs is not of our making: drop or rename it, it will be made")
         missing = [migration for migration in list_migrations("konifer_fs") if migration.version > (now.ours or 0)]
         if missing:
             _check_may_attach(connection)
