@@ -134,6 +134,7 @@ class OpenFiles:
             return
         fresh = file.inode.cached == file.opened.content_token
         await self._offload.transfer(commit, file.opened)
+        self._session.inodes.note_change(file.inode.number)
         if fresh:
             file.inode.cached = file.opened.content_token
 
@@ -143,6 +144,6 @@ class OpenFiles:
         if not self._files.release_now(file.opened):
             await self._offload.transfer(self._files.release, file.opened)
         if file.opened.draft is not None:
-            self._session.inodes.drop_kept(file.inode)
+            self._session.inodes.note_change(file.inode.number)
         elif file.opened.was_read_whole:
             self._ahead.note_read(file.inode)
