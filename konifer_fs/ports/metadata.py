@@ -179,6 +179,10 @@ class MetadataStore(Protocol):
         """
         ...
 
+    def renumber(self, entry: Entry, number: int) -> Entry:
+        """Let `number`, which no node has, be an entry's id: a draft was renamed over it. Raises MovedOn."""
+        ...
+
     def move(
         self, source: Directory, name: str, target: Directory, new_name: str, on_clash: OnClash, now_ns: int
     ) -> Node:

@@ -262,6 +262,8 @@ class Moves:
             self._metadata.move(*back, OnClash.REFUSE, move.now_ns)
         elif isinstance(there, Symlink):
             self._metadata.make_symlink(target.directory, target.name, there.target, there.ownership)
+        elif isinstance(replaced := move.stored_there, Entry):
+            self._metadata.renumber(replaced._replace(id=draft.id), replaced.id)
 
     def _move_stored(self, move: _Move) -> Moved:
         """Move what the store has of it."""
@@ -275,7 +277,7 @@ class Moves:
         if isinstance(there, Symlink):
             self._metadata.remove_symlink(move.target.directory, there, move.now_ns)
         elif isinstance(there, Entry) and isinstance(draft, Draft):
-            draft.base = there
+            draft.base = self._metadata.renumber(there, draft.id)
         return Moved()
 
     def _move_in_store(self, move: _Move, stored: StoredNode) -> Moved:
@@ -286,9 +288,10 @@ class Moves:
             move.moving.base = moved
         if there is None or not move.exchanges:
             return Moved(_renamed(stored, moved), [moved])
-        back = self._tree.refresh(there)
-        nodes = [moved, back] if isinstance(back, StoredNode) else [moved]
-        return Moved([*_renamed(stored, moved), *_renamed(there, back)], nodes)
+        back = self._metadata.refresh(there)
+        if isinstance(move.there, Draft) and isinstance(back, Entry):
+            move.there.base = back
+        return Moved([*_renamed(stored, moved), *_renamed(there, back)], [node for node in (moved, back) if node])
 
     def _move_back(self, move: _Move, there: StoredNode) -> Moved:
         """Move what has the new name to the old one, which only a draft has."""
@@ -349,7 +352,7 @@ def _rebased(draft: Draft, old: AssetPath, new: AssetPath) -> Place:
     return Place(directory=here._replace(path=here.path.rebased(old, new)), name=draft.name or "")
 
 
-def _renamed(before: Node, after: Node) -> Sequence[Renamed]:
+def _renamed(before: Node, after: Node | None) -> Sequence[Renamed]:
     if isinstance(before, Directory) and isinstance(after, Directory):
         return [(before.path, after.path)]
     return []

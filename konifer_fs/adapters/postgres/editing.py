@@ -36,6 +36,15 @@ def _set_ownership(connection: Connection, made: Node, ownership: Ownership) -> 
     return made._replace(ownership=rows.ownership_of(row))
 
 
+def renumber(connection: Connection, entry: Entry, number: int) -> Entry:
+    """Let `number`, which no node has, be the entry's id. Raises MovedOn."""
+    with connection.transaction():
+        made = naming.entry_made(connection, entry)
+        if connection.execute(sql_names.RENUMBER, {"id": made.id, "number": number}).fetchone() is None:
+            raise MovedOn(str(entry.id))
+    return made._replace(id=number)
+
+
 def edit_annotations(connection: Connection, entry: Entry, edit: AnnotationEdit) -> None:
     """Change alt, source, labels, tags, private attributes; raises MovedOn, and what `AnnotationEdit.apply` raises."""
     with pipelined(connection):

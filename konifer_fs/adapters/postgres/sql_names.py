@@ -134,6 +134,12 @@ UPDATE konifer_fs.node
 RETURNING mode, uid, gid, mtime, ctime
 """
 
+# The foreign key of what moves along is looked at when all of it has moved.
+RENUMBER: Final = """
+WITH moved AS (UPDATE konifer_fs.attribute SET node = %(number)s WHERE node = %(id)s)
+UPDATE konifer_fs.node SET id = %(number)s WHERE id = %(id)s RETURNING id
+"""
+
 LOCK_NODE: Final = "SELECT id FROM konifer_fs.node WHERE id = %(id)s FOR NO KEY UPDATE"
 
 CHANGED: Final = "UPDATE konifer_fs.node SET ctime = %(ctime)s WHERE id = %(id)s"

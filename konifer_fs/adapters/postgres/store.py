@@ -265,6 +265,10 @@ class PostgresStore:
         """Rename the entry that has a name of its own, also over another one."""
         return self._change(moving.move_named, source, name, target, new_name, on_clash, now_ns)
 
+    def renumber(self, entry: Entry, number: int) -> Entry:
+        """Let `number`, which no node has, be an entry's id: a draft was renamed over it. Raises MovedOn."""
+        return self._change(editing.renumber, entry, number)
+
     def move(
         self, source: Directory, name: str, target: Directory, new_name: str, on_clash: OnClash, now_ns: int
     ) -> Node:
