@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
@@ -36,6 +37,7 @@ _AS_NOBODY: Final = cast(RequestContext, SimpleNamespace(uid=_NOBODY, gid=_NOBOD
 _CHANGE: Final = os.W_OK | os.X_OK
 _WANTED: Final = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK}
 _EXCHANGE: Final = 2
+_PROTECTED_REGULAR: Final = Path("/proc/sys/fs/protected_regular")
 
 
 def _squashed(
@@ -93,6 +95,13 @@ class SquashingOperations(Operations):
 
     async def _change_names(self, parent: int, *_: object) -> None:
         await self._reach(parent, _CHANGE)
+
+    async def _create(self, parent: int, *_: object) -> None:
+        """Refuse, before it is made, a file that the kernel then would not let root open: nobody's, among others'."""
+        above = await self._reach(parent, _CHANGE)
+        protected = (0, stat.S_IWOTH, stat.S_IWOTH | stat.S_IWGRP)[int(_PROTECTED_REGULAR.read_text())]
+        if above.st_mode & stat.S_ISVTX and above.st_uid != _NOBODY and above.st_mode & protected:
+            raise AccessDenied("root may not open nobody's files there")
 
     async def _remove(self, parent: int, name: FileNameT) -> None:
         await self._take_name(parent, name, await self._reach(parent, _CHANGE))
@@ -157,7 +166,7 @@ class SquashingOperations(Operations):
     lookup = _squashed(Operations.lookup, _search)
     mkdir = _squashed(Operations.mkdir, _change_names)
     symlink = _squashed(Operations.symlink, _change_names)
-    create = _squashed(Operations.create, _change_names)
+    create = _squashed(Operations.create, _create)
     mknod = _squashed(Operations.mknod, _change_names)
     unlink = _squashed(Operations.unlink, _remove)
     rmdir = _squashed(Operations.rmdir, _remove)

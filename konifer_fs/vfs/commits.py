@@ -126,15 +126,19 @@ class Commits:
         elif draft.file.record.exists:
             draft.file.record.note(to_record(draft, draft.state))
 
-    def judge(self, draft: Draft) -> DraftState:
-        """Tell by its content what a draft is that was being written when its process was killed."""
-        if may_be_local(draft.name or "", draft.directory.path):
-            return DraftState.LOCAL
+    def judge(self, draft: Draft, *, is_doubtful: bool) -> DraftState:
+        """Tell by its content what a draft is that was being written when its process was killed.
+
+        A doubtful one is not to be stored by itself. Of what is no whole image any more an upload is given up.
+        """
         try:
             self.check(draft, draft.directory)
         except KoniferFsError:
-            return DraftState.INCOMPLETE
-        return DraftState.PENDING
+            self._abandon(draft)
+        else:
+            if not is_doubtful:
+                return DraftState.PENDING
+        return DraftState.LOCAL if may_be_local(draft.name or "", draft.directory.path) else DraftState.INCOMPLETE
 
     def check(self, draft: Draft, directory: Directory) -> Attributes:
         """Look whether a draft could be stored in `directory`; raises what `check_content` raises."""

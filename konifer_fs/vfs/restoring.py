@@ -63,9 +63,7 @@ class Restoring:
         Where they are in doubt, or an entry was being changed in place, only another close stores them.
         """
         if draft.state is DraftState.WRITING:
-            draft.state = self._commits.judge(draft)
-            if draft.state is DraftState.PENDING and (draft.holds_base or not kept.is_certain):
-                draft.state = DraftState.INCOMPLETE
+            draft.state = self._commits.judge(draft, is_doubtful=draft.holds_base or not kept.is_certain)
         if draft.state is DraftState.LOCAL:
             draft.file.charge_to(self._spool.local, anyway=True)
 

@@ -163,8 +163,11 @@ def test_a_directory_moves_its_mtime_with_its_names(place: Path) -> None:
     for change in changes:
         os.utime(directory, ns=(0, 1_000_000_000))
         change()
-        assert modification_time(directory) > 10**18
+        moved = modification_time(directory)
+        assert moved > 10**18
         assert directory.stat().st_ctime_ns > 10**18
+        directory.chmod(0o750)
+        assert modification_time(directory) == moved
 
 
 @pytest.mark.semantics("A directory's mtime moves when a name in it comes or goes")
@@ -196,6 +199,13 @@ def test_a_directorys_mtime_stays_when_a_file_in_it_changes(place: Path) -> None
     (place / "file").chmod(0o600)
     os.setxattr(place / "file", "user.a", b"text")
     assert modification_time(place) == 1_000_000_000
+
+
+@pytest.mark.semantics("Access times are not kept: they are told as the modification time")
+def test_access_times_are_modification_times(place: Path) -> None:
+    for path in make_all(place):
+        os.utime(path, ns=(10**18, 2 * 10**18), follow_symlinks=False)
+        assert path.lstat().st_atime_ns == path.lstat().st_mtime_ns == 2 * 10**18
 
 
 SET_ID = pytest.mark.semantics("Set-id bits are cleared by writing")

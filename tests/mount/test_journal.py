@@ -46,7 +46,7 @@ def test_what_was_being_written_is_back_as_what_it_is(mounted: MountFactory) -> 
     mount = mounted()
     directory = mount.path / "a b"
     directory.mkdir()
-    written = {"whole.jpg": jpeg(1), "half.jpg": jpeg(2)[:500], ".hidden": b"anything"}
+    written = {"whole.jpg": jpeg(1), "half.jpg": jpeg(2)[:500], ".hidden": b"anything", ".whole.jpg": jpeg(3)}
     descriptors = {name: os.open(directory / name, os.O_CREAT | os.O_WRONLY, 0o640) for name in written}
     for name, content in written.items():
         write_all(descriptors[name], content)
@@ -57,18 +57,18 @@ def test_what_was_being_written_is_back_as_what_it_is(mounted: MountFactory) -> 
     mount.kill()
     let_go(*descriptors.values())
     revive(mount)
-    assert names(directory) == [".hidden", "moved.jpg", "whole.jpg"]
-    assert contents(directory) == {"whole.jpg": jpeg(1), "moved.jpg": jpeg(2)[:500], ".hidden": b"anything"}
+    written["moved.jpg"] = written.pop("half.jpg")
+    assert contents(directory) == written
     assert (state(directory / "moved.jpg"), state(directory / ".hidden")) == ("incomplete", "local")
     assert annotations(directory / "moved.jpg") == said
     found = (directory / "moved.jpg").stat()
     assert (found.st_ino, found.st_mode & 0o777) == (number, 0o640)
     mount.remount()
-    wait_until(lambda: state(directory / "whole.jpg") == "ready")
+    wait_until(lambda: {state(directory / name) for name in ("whole.jpg", ".whole.jpg")} == {"ready"})
     with (directory / "moved.jpg").open("ab") as opened:
         opened.write(jpeg(2)[500:])
     assert annotations(directory / "moved.jpg") == said
-    assert objects(mount) == sorted([jpeg(1), jpeg(2)])
+    assert objects(mount) == sorted([jpeg(1), jpeg(2), jpeg(3)])
 
 
 @BACK

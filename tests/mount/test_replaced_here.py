@@ -126,7 +126,8 @@ def test_what_is_being_written_can_be_removed_after_an_exchange(
 @pytest.mark.parametrize("new", [NEW, OLD[:-2] + b"more\xff\xd9"])
 def test_setting_times_and_modes_after_an_overwrite_tells_the_size_of_now(place: Path, name: str, new: bytes) -> None:
     photo = place / name
-    for change in (lambda: photo.chmod(0o600), lambda: os.utime(photo, (1, 1))):
+    changes: list[Callable[[], None]] = [lambda: photo.chmod(0o600), lambda: os.utime(photo, (1, 1))]
+    for change in changes:
         photo.write_bytes(OLD)
         photo.write_bytes(new)
         change()

@@ -28,6 +28,8 @@ pytestmark = as_root
 SQUASHED = pytest.mark.semantics("With -o root_squash, beside allow_other, root is nobody")
 
 NOBODY: Final = 65534
+# On the local disk it is nobody himself who opens what he makes.
+PROTECTED: Final = Path("/proc/sys/fs/protected_regular").read_text().strip() != "0"
 _AT_FDCWD: Final = -100
 _EXCHANGE: Final = 2
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
@@ -38,6 +40,7 @@ class Ground(NamedTuple):
 
     place: Path
     ask: Callable[[Callable[[], Any]], str]
+    is_mount: bool
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +56,12 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     if request.param == "mount":
         place = request.getfixturevalue("squashed").path / f"t{uuid4().hex}"
         alice(lambda: place.mkdir(mode=0o755))
-        yield Ground(place, call)
+        yield Ground(place, call, is_mount=True)
         return
     with tempfile.TemporaryDirectory(prefix="posix-") as directory:
         os.chown(directory, ALICE, ALICE)
         Path(directory).chmod(0o755)
-        yield Ground(Path(directory), lambda work: call_as(NOBODY, work))
+        yield Ground(Path(directory), lambda work: call_as(NOBODY, work), is_mount=False)
 
 
 def alice(work: Callable[[], Any]) -> None:
@@ -180,6 +183,9 @@ def test_others_names_in_sticky_directories_stay(ground: Ground) -> None:
     assert ground.ask(lambda: (free / "x.jpg").rename(sticky / "x.jpg")) == "EPERM"
     assert ground.ask(lambda: os.setxattr(sticky, "user.a", b"text")) == "EPERM"
     assert ground.ask(lambda: os.setxattr(free, "user.a", b"text")) == "OK"
+    create = opening(sticky / "new.jpg", os.O_WRONLY | os.O_CREAT)
+    assert ground.ask(create) == ("EACCES" if ground.is_mount and PROTECTED else "OK")
+    assert names(sticky) == sorted(["below", "x.jpg", *([] if ground.is_mount and PROTECTED else ["new.jpg"])])
     assert ground.ask((sticky / "mine").mkdir) == "OK"
     assert ground.ask(lambda: (sticky / "mine").rename(sticky / "still mine")) == "OK"
     assert ground.ask((sticky / "still mine").rmdir) == "OK"

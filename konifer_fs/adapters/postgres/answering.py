@@ -14,7 +14,7 @@ from psycopg.errors import ConnectionTimeout
 from psycopg_pool import PoolTimeout
 
 from konifer_fs.adapters.postgres.trusting import with_mend
-from konifer_fs.domain.errors import StoreRefused, StoreUnreachable
+from konifer_fs.domain.errors import StoreFull, StoreRefused, StoreUnreachable
 
 T = TypeVar("T")
 
@@ -26,17 +26,18 @@ _ENTRY_ID_TAKEN: Final = ("23505", "asset_tree_path_entry_id_uq")
 _ASSET_RECORDED: Final = ("23505", "asset_tree_pkey")
 # Time-outs of statements, locks and transactions; a server that shuts down, starts, or has no connection left.
 _NO_ANSWER: Final = frozenset({"57014", "55P03", "25P03", "57P01", "57P02", "57P03", "53300", "40P01", "40001"})
+_DISK_FULL: Final = "53100"
 
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turn psycopg's errors into StoreUnreachable (no answer, or not in time) and StoreRefused."""
+    """Turn psycopg's errors into StoreUnreachable (no answer, or not in time), StoreFull and StoreRefused."""
     try:
         yield
     except Error as error:
         if error.sqlstate in _NO_ANSWER or is_lost(error) or isinstance(error, (ConnectionTimeout, PoolTimeout)):
             raise StoreUnreachable(_reason(error)) from error
-        raise StoreRefused(_reason(error)) from error
+        raise (StoreFull if error.sqlstate == _DISK_FULL else StoreRefused)(_reason(error)) from error
 
 
 def is_lost(error: Error) -> bool:
