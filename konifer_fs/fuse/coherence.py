@@ -5,7 +5,8 @@ told meanwhile: a `mark` taken before the reading tells.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 from konifer_fs.domain.changes import AssetChanged, Change, NodeChanged, SubtreeChanged
@@ -114,40 +115,49 @@ class Coherence:
         self._caches.doubt(Doubts(names=names, attributes=[inode.number for inode in known], all_names=True))
 
     def _doubt(self, changes: Sequence[Change]) -> None:
-        doubted: dict[int, Inode] = {}
-        names: dict[tuple[int, str], None] = {}
-        for change in changes:
-            for inode in self._affected(change):
-                doubted[inode.number] = inode
-                names.update(dict.fromkeys((*_place_of(inode), *_take_absent(inode))))
-            names.update(dict.fromkeys(self._names_of(change)))
+        moved = _uppermost(set(filter(None, map(self._moved_by, changes))))
+        affected = chain(*map(self._affected, changes), *map(self._inodes.within, moved))
+        doubted = {inode.number: inode for inode in affected}
+        names = dict.fromkeys(chain(*map(self._names_of, changes)))
         for inode in doubted.values():
+            names.update(dict.fromkeys((*_place_of(inode), *_take_absent(inode))))
             inode.believed_until = 0.0
             self._inodes.drop_kept(inode)
         self._caches.doubt(Doubts(names=list(names), attributes=list(doubted)))
 
     def _affected(self, change: Change) -> Iterator[Inode]:
-        """Give the known inodes that a change may have changed, and whose absent names may be there now."""
+        """Give the known inodes that a change may have changed, and whose absent names may be there now.
+
+        Those below what may have moved are not among them.
+        """
         match change:
             case NodeChanged():
-                if inode := self._inodes.by_id(change.id):
-                    yield inode
-                    if isinstance(inode.node, Directory):
-                        yield from self._below(inode.node.path)
-                if change.parent is not None and (parent := self._inodes.by_id(change.parent)):
-                    yield parent
+                yield from filter(None, (self._inodes.by_id(change.id), self._parent_of(change)))
             case AssetChanged():
                 if inode := self._inodes.by_id(change.id):
                     yield inode
                 yield from self._leading_to(change.path)
             case SubtreeChanged():
                 yield from self._leading_to(change.path)
-                yield from self._below(change.path)
+
+    def _moved_by(self, change: Change) -> AssetPath | None:
+        """Give the path at and below which all may be elsewhere now: nothing is, where a directory is in its place."""
+        match change:
+            case NodeChanged():
+                inode, parent = self._inodes.by_id(change.id), self._parent_of(change)
+                if inode is None or not isinstance(inode.node, Directory):
+                    return None
+                is_where_it_was = parent is not None and inode.place == (parent.number, change.name)
+                return None if is_where_it_was else inode.node.path
+            case AssetChanged():
+                return None
+            case SubtreeChanged():
+                return change.path
 
     def _names_of(self, change: Change) -> Iterator[tuple[int, str]]:
         """Give the names that a change may have given to something else."""
         if isinstance(change, NodeChanged):
-            parent = None if change.parent is None else self._inodes.by_id(change.parent)
+            parent = self._parent_of(change)
             if parent is not None and change.name is not None:
                 yield parent.number, change.name
             return
@@ -157,14 +167,11 @@ class Coherence:
             for name in spellings_of(change.path.labels[len(last.path.labels)]):
                 yield directories[-1].number, name
 
+    def _parent_of(self, change: NodeChanged) -> Inode | None:
+        return None if change.parent is None else self._inodes.by_id(change.parent)
+
     def _leading_to(self, path: AssetPath) -> Iterator[Inode]:
         return filter(None, map(self._inodes.at_path, path.ancestors()))
-
-    def _below(self, path: AssetPath) -> Iterator[Inode]:
-        for inode in self._inodes:
-            node = inode.node
-            if not isinstance(node, Draft | VirtualNode) and node.path.is_within(path):
-                yield inode
 
     # What this mount does itself, and the kernel cannot know of.
     def note_moved(self, places: Iterable[tuple[int, str]], moved: Moved) -> None:
@@ -174,7 +181,7 @@ class Coherence:
             inode = None if isinstance(node, Directory) else self._inodes.find(node)
             if inode is not None:
                 self._inodes.confirm(inode, node, now)
-        below = [inode for old, _ in renamed for inode in self._below(old)]
+        below = [inode for old, _ in renamed for inode in self._inodes.within(old)]
         for inode in below:
             self._inodes.drop_kept(inode)
         self._inodes.rebase(renamed)
@@ -195,3 +202,8 @@ def _place_of(inode: Inode) -> Iterator[tuple[int, str]]:
 def _take_absent(inode: Inode) -> Iterator[tuple[int, str]]:
     names, inode.absent = inode.absent, None
     return ((inode.number, name) for name in names or ())
+
+
+def _uppermost(paths: Collection[AssetPath]) -> Iterator[AssetPath]:
+    """Give the paths that lie below none of the others."""
+    return (path for path in paths if sum(above in paths for above in path.ancestors()) == 1)

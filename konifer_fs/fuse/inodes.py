@@ -8,10 +8,11 @@ from typing import Final
 
 from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.node import ROOT_ID, Directory
-from konifer_fs.domain.path import AssetPath
+from konifer_fs.domain.path import AssetPath, candidate_labels
+from konifer_fs.fuse.by_path import ByPath
 from konifer_fs.fuse.kept_xattrs import KeptXattrs, Place
 from konifer_fs.fuse.listings import Listings
-from konifer_fs.vfs.drafts import Renamed, rebased
+from konifer_fs.vfs.drafts import Renamed
 from konifer_fs.vfs.nodes import Node
 from konifer_fs.vfs.virtual.nodes import VirtualNode
 
@@ -61,7 +62,8 @@ class Inodes:
     def __init__(self, root: Directory) -> None:
         self.root: Final = Inode(ROOT_ID, root, ROOT_ID, "")
         self._known: dict[int, Inode] = {ROOT_ID: self.root}
-        self._by_path: dict[AssetPath, Inode] = {root.path: self.root}
+        self._by_path = ByPath()
+        self._by_path.add(self.root)
         self.listings: Final = Listings()
         self.xattrs: Final = KeptXattrs()
 
@@ -86,8 +88,11 @@ class Inodes:
         inode = self._known.get(number)
         if inode is None:
             inode = self._known[number] = Inode(number, node, parent, name)
-        inode.parent, inode.name = parent, name
-        self.confirm(inode, node, read_at)
+            inode.confirmed = read_at
+            self._by_path.add(inode)
+        else:
+            inode.parent, inode.name = parent, name
+            self.confirm(inode, node, read_at)
         return inode
 
     def confirm(self, inode: Inode, node: Node, read_at: float) -> None:
@@ -101,14 +106,9 @@ class Inodes:
             self.rebase([(before.path, node.path)])
 
     def _take(self, inode: Inode, node: Node, read_at: float) -> None:
-        self._lose_path(inode)
+        self._by_path.remove(inode)
         inode.node, inode.confirmed = node, read_at
-        if isinstance(node, Directory):
-            self._by_path[node.path] = inode
-
-    def _lose_path(self, inode: Inode) -> None:
-        if isinstance(inode.node, Directory) and self._by_path.get(inode.node.path) is inode:
-            del self._by_path[inode.node.path]
+        self._by_path.add(inode)
 
     def by_id(self, node_id: int) -> Inode | None:
         """Give the inode of the node that has this id, when the kernel knows it."""
@@ -116,11 +116,17 @@ class Inodes:
 
     def at_path(self, path: AssetPath) -> Inode | None:
         """Give the inode of the directory at `path`, when the kernel knows it."""
-        return self._by_path.get(path)
+        return self._by_path.directory_at(path)
+
+    def within(self, path: AssetPath) -> Iterator[Inode]:
+        """Give the inodes of all stored nodes that were last read at and below `path`; none may change meanwhile."""
+        return self._by_path.within(path)
 
     def find_directory(self, parent: int, name: str) -> Inode | None:
-        """Give the inode of the stored directory that was last found as `name`; goes over all that are known."""
-        return next((it for it in self if it.place == (parent, name) and isinstance(it.node, Directory)), None)
+        """Give the inode of the stored directory that was last found as `name`, when the kernel knows it."""
+        above = self[parent].node
+        paths = map(above.path.child, candidate_labels(name)) if isinstance(above, Directory) else ()
+        return next((it for it in map(self.at_path, paths) if it is not None and it.place == (parent, name)), None)
 
     def find(self, node: Node) -> Inode | None:
         """Give the inode of a node, when the kernel knows it."""
@@ -144,7 +150,7 @@ class Inodes:
         inode.lookups -= lookups
         if inode.lookups <= 0:
             self.listings.forget(number)
-            self._lose_path(inode)
+            self._by_path.remove(inode)
             del self._known[number]
 
     def take_oldest(self, count: int) -> list[Inode]:
@@ -186,17 +192,15 @@ class Inodes:
         self.xattrs.clear()
 
     def rebase(self, renamed: Sequence[Renamed]) -> None:
-        """Note that directories have other paths."""
-        if not renamed:
-            return
-        for inode in self._known.values():
+        """Note that directories have other paths, and so have those below them."""
+        for inode, old, new in [(inode, *paths) for paths in renamed for inode in self.within(paths[0])]:
             node = inode.node
             if isinstance(node, Directory):
-                path = rebased(node.path, renamed)
-                if path != node.path:
-                    moved = Directory(id=node.id, path=path, made=True, ownership=node.ownership)
-                    self._take(inode, moved, inode.confirmed)
-                    self.listings.drop(inode.number)
+                path = node.path.rebased(old, new)
+                self._take(
+                    inode, Directory(id=node.id, path=path, made=True, ownership=node.ownership), inode.confirmed
+                )
+                self.listings.drop(inode.number)
 
 
 def _is_another(known: Node, node: Node) -> bool:

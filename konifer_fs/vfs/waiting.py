@@ -7,8 +7,9 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Final, NamedTuple
 
 from konifer_fs.domain.errors import KoniferFsError, StoreUnreachable
 from konifer_fs.vfs.drafts import Draft
@@ -26,10 +27,10 @@ def back_off(failures: int, chance: float) -> float:
     return min(LONGEST_SECONDS, FIRST_SECONDS * float(2 ** min(failures - 1, _DOUBLINGS))) * (1 - chance / 2)
 
 
-@dataclass(slots=True)
-class _Turn:
-    draft: Draft
+class _Turn(NamedTuple):
     due: float
+    order: int
+    draft: Draft
 
 
 class Waiting:
@@ -41,6 +42,9 @@ class Waiting:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._turns: dict[int, _Turn] = {}
+        # A heap, in which those stay behind that a draft has another for by now.
+        self._by_due: list[_Turn] = []
+        self._order = count()
         self._is_down = False
         self._busy = 0
         self._is_closed = False
@@ -54,14 +58,15 @@ class Waiting:
                 draft.failures += 1
                 due += back_off(draft.failures, random.random())  # noqa: S311 (jitter)
                 self._is_down = self._is_down or isinstance(error, StoreUnreachable)
-            self._turns[draft.file.number] = _Turn(draft, due)
+            turn = self._turns[draft.file.number] = _Turn(due, next(self._order), draft)
+            heappush(self._by_due, turn)
             self._changed.notify()
 
     def take(self) -> Draft | None:
         """Wait until a draft is due, and give it; None once closed. Whoever has tried it says so by `done`."""
         with self._changed:
             while not self._is_closed:
-                turn = min(self._turns.values(), key=lambda turn: turn.due, default=None)
+                turn = self._find_first()
                 is_blocked = self._is_down and self._busy > 0
                 left = turn.due - self._clock() if turn and not is_blocked else None
                 if turn and left is not None and left <= 0:
@@ -86,10 +91,19 @@ class Waiting:
             self._make_due()
             self._changed.notify_all()
 
+    def _find_first(self) -> _Turn | None:
+        while self._by_due:
+            turn = self._by_due[0]
+            if self._turns.get(turn.draft.file.number) is turn:
+                return turn
+            heappop(self._by_due)
+        return None
+
     def _make_due(self) -> None:
         now = self._clock()
-        for turn in self._turns.values():
-            turn.due = min(turn.due, now)
+        self._turns = {number: turn._replace(due=min(turn.due, now)) for number, turn in self._turns.items()}
+        self._by_due = list(self._turns.values())
+        heapify(self._by_due)
 
     def close(self) -> None:
         """Give nothing more."""

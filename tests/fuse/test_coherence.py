@@ -1,5 +1,7 @@
 """What is believed, and how long: what others change is asked for again, and what was read too early is not kept."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -13,6 +15,7 @@ from konifer_fs.fuse.inodes import Inode, Inodes
 from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches
 from konifer_fs.fuse.listings import KeptListing
 from konifer_fs.vfs.moves import Moved
+from tests.counting import count_calls
 
 ROOT = Directory(id=ROOT_ID, path=AssetPath(), made=True)
 
@@ -69,10 +72,53 @@ def test_a_changed_node_and_its_directory_are_doubted(mount: Mount) -> None:
     assert mount.doubted(NodeChanged(id=4, parent=2, name="l")) == ({"a/l", "root/a"}, {"l", "a"})
 
 
-def test_below_a_changed_directory_all_is_doubted(mount: Mount) -> None:
+def test_below_a_moved_directory_all_is_doubted(mount: Mount) -> None:
     mount.coherence.believe_absent(mount.b, "none", mount.coherence.mark())
-    names, inodes = mount.doubted(NodeChanged(id=2, parent=1, name="a"))
+    names, inodes = mount.doubted(NodeChanged(id=2, parent=1, name="a"), NodeChanged(id=2, parent=None, name="away"))
     assert (names, inodes) == ({"root/a", "a/b", "a/l", "b/none"}, {"root", "a", "b", "l"})
+
+
+def test_below_a_directory_that_is_where_it_was_nothing_is_doubted(mount: Mount) -> None:
+    """Somebody set its mode."""
+    assert mount.doubted(NodeChanged(id=2, parent=1, name="a")) == ({"root/a"}, {"root", "a"})
+
+
+A, MOVED = AssetPath(("a",)), AssetPath(("moved",))
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda mount: mount.coherence.hear([NodeChanged(id=2, parent=1, name="a")]),
+        lambda mount: mount.coherence.hear([NodeChanged(id=2, parent=1, name=name) for name in ("a", "moved")]),
+        lambda mount: mount.coherence.hear([SubtreeChanged(path=A)]),
+        lambda mount: mount.coherence.note_moved([(1, "a"), (1, "moved")], Moved([(A, MOVED)])),
+        lambda mount: mount.inodes.note(mount.a.node._replace(path=MOVED), 1, "moved", mount.coherence.mark().at),
+        lambda mount: mount.inodes.find_directory(2, "none"),
+        lambda mount: mount.inodes.forget(3, 1),
+    ],
+    ids=["changed", "moved elsewhere", "changed below", "moved here", "found moved", "found by name", "forgotten"],
+)
+def test_what_is_known_elsewhere_makes_no_work(work: Callable[[Mount], object]) -> None:
+    alone, beside = Mount(), Mount()
+    for number in range(100, 200):
+        path = AssetPath(("x", str(number)))
+        directory = beside.know(Directory(id=number, path=path, made=True), beside.x, str(number))
+        beside.know(Symlink(id=100 + number, path=path, name="l", target="b"), directory, "l")
+    assert count_calls(partial(work, beside)) == count_calls(partial(work, alone))
+
+
+def test_what_lies_below_several_that_moved_is_gone_over_once(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    visited: list[AssetPath] = []
+
+    def within(path: AssetPath) -> Iterator[Inode]:
+        visited.append(path)
+        return iter(())
+
+    monkeypatch.setattr(mount.inodes, "within", within)
+    mount.coherence.hear([SubtreeChanged(path=path) for path in (A.child("b"), A, A.child("c"), MOVED)])
+    assert set(visited) == {A, MOVED}
+    assert len(visited) == 2
 
 
 def test_what_lies_below_a_directory_that_is_found_at_another_path_follows_it(mount: Mount) -> None:
@@ -84,7 +130,7 @@ def test_what_lies_below_a_directory_that_is_found_at_another_path_follows_it(mo
     assert mount.inodes.at_path(AssetPath(("moved", "b"))) is mount.b
     assert mount.inodes.at_path(AssetPath(("a", "b"))) is None
     assert mount.inodes.listings.find(3) is None
-    _, inodes = mount.doubted(NodeChanged(id=2, parent=1, name="moved"))
+    _, inodes = mount.doubted(NodeChanged(id=2, parent=1, name="a"), NodeChanged(id=2, parent=1, name="moved"))
     assert inodes >= {"a", "b"}
 
 

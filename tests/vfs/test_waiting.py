@@ -11,6 +11,7 @@ from konifer_fs.domain.path import AssetPath
 from konifer_fs.spool import Spool
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.waiting import LONGEST_SECONDS, Waiting, back_off
+from tests.counting import count_calls
 
 
 class Clock:
@@ -28,11 +29,14 @@ def clock() -> Clock:
 
 @pytest.fixture
 def drafts(tmp_path: Path) -> list[Draft]:
-    spool = Spool(tmp_path, owner="", max_bytes=1, local_max_bytes=1)
+    return make_drafts(Spool(tmp_path, owner="", max_bytes=1, local_max_bytes=1), 3)
+
+
+def make_drafts(spool: Spool, number: int) -> list[Draft]:
     directory = Directory(id=1, path=AssetPath(), made=True)
     return [
-        Draft(id=number, directory=directory, name=str(number), file=spool.create(), ownership=Ownership())
-        for number in range(3)
+        Draft(id=each, directory=directory, name=str(each), file=spool.create(), ownership=Ownership())
+        for each in range(number)
     ]
 
 
@@ -88,6 +92,25 @@ def test_one_at_a_time_is_tried_while_a_store_is_out_of_reach_and_all_once_it_an
     waiting.done(got_through=True)
     assert {take_now(waiting) for _ in range(2)} <= set(drafts)
     assert take_now(waiting) is (drafts[0] if scout is drafts[0] else None)
+
+
+def test_who_waits_anew_has_one_turn(clock: Clock, drafts: list[Draft]) -> None:
+    waiting = Waiting(clock)
+    waiting.add(drafts[0])
+    waiting.add(drafts[1])
+    waiting.add(drafts[0], StoreRefused())
+    assert [take_now(waiting) for _ in range(2)] == [drafts[1], None]
+    clock.now += 1
+    assert [take_now(waiting) for _ in range(2)] == [drafts[0], None]
+
+
+def test_a_turn_takes_no_more_work_the_more_others_wait(clock: Clock, tmp_path: Path) -> None:
+    spool = Spool(tmp_path, owner="", max_bytes=1, local_max_bytes=1)
+    alone, crowded = Waiting(clock), Waiting(clock)
+    for waiting, number in ((alone, 1), (crowded, 100)):
+        for draft in make_drafts(spool, number):
+            waiting.add(draft)
+    assert count_calls(crowded.take) == count_calls(alone.take)
 
 
 def test_all_are_due_when_somebody_hurries(clock: Clock, drafts: list[Draft]) -> None:
