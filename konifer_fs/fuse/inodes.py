@@ -1,7 +1,7 @@
 """The inodes that the kernel knows. Lives on the trio thread; touched only between checkpoints, so it needs no lock."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Final
@@ -98,12 +98,14 @@ class Inodes:
     def confirm(self, inode: Inode, node: Node, read_at: float) -> None:
         """Take over a node whose reading began, or that was changed, at `read_at`.
 
-        One that is at another path by now was renamed elsewhere: what is below it has another path, too.
+        One that is at another path by now was renamed elsewhere: what was found below it has another path, too, but
+        not what has come to where it was.
         """
         before = inode.node
         self._take(inode, node, read_at)
         if isinstance(before, Directory) and isinstance(node, Directory) and before.path != node.path:
-            self.rebase([(before.path, node.path)])
+            below = [it for it in self.within(before.path) if self._was_found_below(it, inode)]
+            self._carry(below, before.path, node.path)
 
     def _take(self, inode: Inode, node: Node, read_at: float) -> None:
         self._by_path.remove(inode)
@@ -193,14 +195,22 @@ class Inodes:
 
     def rebase(self, renamed: Sequence[Renamed]) -> None:
         """Note that directories have other paths, and so have those below them."""
-        for inode, old, new in [(inode, *paths) for paths in renamed for inode in self.within(paths[0])]:
+        for inodes, old, new in [(list(self.within(old)), old, new) for old, new in renamed]:
+            self._carry(inodes, old, new)
+
+    def _carry(self, inodes: Iterable[Inode], old: AssetPath, new: AssetPath) -> None:
+        for inode in inodes:
             node = inode.node
             if isinstance(node, Directory):
-                path = node.path.rebased(old, new)
-                self._take(
-                    inode, Directory(id=node.id, path=path, made=True, ownership=node.ownership), inode.confirmed
-                )
+                self._take(inode, node._replace(path=node.path.rebased(old, new), made=True), inode.confirmed)
                 self.listings.drop(inode.number)
+
+    def _was_found_below(self, inode: Inode, above: Inode) -> bool:
+        passed = {self.root.number}  # Directories that change places may for a moment be parents of each other.
+        while inode is not above and inode.number not in passed:
+            passed.add(inode.number)
+            inode = self._known.get(inode.parent, self.root)
+        return inode is above
 
 
 def _is_another(known: Node, node: Node) -> bool:

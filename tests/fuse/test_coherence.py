@@ -134,6 +134,24 @@ def test_what_lies_below_a_directory_that_is_found_at_another_path_follows_it(mo
     assert inodes >= {"a", "b"}
 
 
+def test_directories_that_changed_places_elsewhere_take_along_what_is_below_each(mount: Mount) -> None:
+    """They are found one after the other: the first one is where the second was before."""
+    c = mount.know(Directory(id=5, path=AssetPath(("c",)), made=True), mount.root, "c")
+    d = mount.know(Directory(id=6, path=AssetPath(("c", "d")), made=True), c, "d")
+    for inode, name in ((mount.a, "c"), (c, "a")):
+        moved = Directory(id=inode.number, path=AssetPath((name,)), made=True)
+        mount.inodes.note(moved, ROOT_ID, name, mount.coherence.mark().at)
+    found = [inode.node.path.labels for inode in (mount.a, mount.b, c, d) if isinstance(inode.node, Directory)]
+    assert found == [("c",), ("c", "b"), ("a",), ("a", "d")]
+
+
+def test_directories_that_are_found_in_each_other_can_be_found_elsewhere(mount: Mount) -> None:
+    mark = mount.coherence.mark()
+    mount.inodes.note(Directory(id=2, path=AssetPath(("b", "a")), made=True), 3, "a", mark.at)
+    mount.inodes.note(Directory(id=2, path=AssetPath(("a",)), made=True), 3, "a", mark.at)
+    assert mount.inodes.at_path(AssetPath(("a",))) is mount.a
+
+
 def test_a_name_that_was_absent_is_doubted_when_it_may_be_there(mount: Mount) -> None:
     assert mount.coherence.believe_absent(mount.b, "new", mount.coherence.mark()) == TOLD_SECONDS
     names, _ = mount.doubted(NodeChanged(id=9, parent=3, name="other"))

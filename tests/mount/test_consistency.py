@@ -14,6 +14,7 @@ import pytest
 from konifer_fs.domain.formats import ImageFormat
 from tests.mount.elsewhere import PICTURE, add_entry, names, query, remove_entry, rows_below, wait_until
 from tests.mount.mounting import Mount, MountFactory
+from tests.mount.renaming import EXCHANGE, rename_with
 from tests.pictures import make_picture
 
 PICTURES: Final = [PICTURE, *(make_picture(ImageFormat.PNG, seed=seed) for seed in range(4))]
@@ -82,6 +83,31 @@ def test_what_one_mount_does_the_other_sees(mounted: MountFactory) -> None:
             attempt(lambda: change(writer.path))  # noqa: B023
         expected = describe(writer.path)
         wait_until(lambda: attempt_describing(reader.path) == expected, SOON)  # noqa: B023
+
+
+def exchange(one: Path, other: Path) -> None:
+    rename_with(EXCHANGE, one, other)
+
+
+def change_places(one: Path, other: Path) -> None:
+    one.rename(one.with_name("between"))
+    other.rename(one)
+    one.with_name("between").rename(other)
+
+
+@ELSEWHERE
+@pytest.mark.parametrize("swap", [exchange, change_places])
+def test_directories_that_change_places_elsewhere_take_along_what_they_hold(
+    mounted: MountFactory, swap: Callable[[Path, Path], None]
+) -> None:
+    here, there = mounted(), mounted()
+    for number, path in enumerate(["a/file", "a/sub/other", "b/file", "b/sub/other"]):
+        (there.path / path).parent.mkdir(exist_ok=True)
+        (there.path / path).write_bytes(PICTURES[number])
+    for _ in range(4):
+        wait_until(lambda: attempt_describing(here.path) == describe(there.path), SOON)
+        swap(there.path / "a", there.path / "b")
+    wait_until(lambda: attempt_describing(here.path) == describe(there.path), SOON)
 
 
 def attempt_describing(root: Path) -> dict[str, tuple[object, ...]]:
