@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from konifer_fs.domain.errors import StoreRefused
 from konifer_fs.domain.variant import ObjectRef
+from konifer_fs.spool import cache as spool_cache
 from konifer_fs.spool.cache import Arriving, Cache
 
 BLOCK: Final = 4096
@@ -227,6 +228,27 @@ class _TwoProcesses(RuleBasedStateMachine):
 
 def test_whatever_happens_the_cap_holds() -> None:
     run_state_machine_as_test(_TwoProcesses, settings=settings(max_examples=50, deadline=None, derandomize=True))
+
+
+def test_checksums_are_remembered_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_cache, "_MOST_VERIFIED", 3)
+    cache = open_cache(tmp_path)
+    for number in range(10):
+        assert keep(cache, str(number), b"x")
+        assert find(cache, str(number)) == b"x"
+        assert len(cache._verified) <= 3
+
+
+@pytest.mark.semantics("Kept bytes are compared with their checksum")
+def test_what_another_process_fetched_again_is_compared(tmp_path: Path) -> None:
+    cache, other = open_cache(tmp_path), open_cache(tmp_path)
+    assert keep(cache, "a", b"content")
+    assert find(cache, "a") == b"content"
+    other.drop(ref("a"))
+    assert keep(other, "a", b"content")
+    (file,) = kept_files(cache)
+    file.write_bytes(b"damaged")
+    assert find(cache, "a") is None
 
 
 def test_what_fails_to_arrive_leaves_nothing(tmp_path: Path) -> None:

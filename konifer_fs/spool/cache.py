@@ -2,7 +2,7 @@
 
 Objects never change, so what is kept is never stale. A file is `<hash of bucket and key>`; its SHA-256 is in an
 extended attribute, and is compared when the file is first opened by a process: whatever happened to the disk meanwhile,
-other bytes are never given. What was used last goes last.
+other bytes are never given. Its time of access is when it was used: what was used last goes last.
 
 Several processes may use one directory, and keep to its limits together: what all files take is counted in one of them,
 `.bytes`, and only who has that locked makes, names or removes others. What arrives has its full size from the first,
@@ -15,6 +15,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _BLOCK: Final = 4096
 # What is made room for at once, as parts of the whole: looking for what was used last reads the directory.
 _MORE: Final = 10
 _PIECE: Final = 1 << 20
+# They take 6 MiB of memory; of more files the checksums are compared again, now and then.
+_MOST_VERIFIED: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Cache:
         self.directory: Final = directory
         self.max_bytes: Final = max_bytes
         self._min_free = min_free_bytes
-        self._verified: set[str] = set()
+        self._verified: set[tuple[int, int]] = set()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._locked() as count:
@@ -87,8 +90,9 @@ class Cache:
         except OSError:
             return None
         try:
-            if size in {None, os.fstat(file.fileno()).st_size} and self._is_sound(path.name, file):
-                os.utime(file.fileno())
+            facts = os.fstat(file.fileno())
+            if size in {None, facts.st_size} and self._is_sound(file, facts):
+                os.utime(file.fileno(), ns=(time.time_ns(), facts.st_mtime_ns))
                 file.seek(0)
                 return file
         except OSError as error:
@@ -117,12 +121,13 @@ class Cache:
         return Arriving(file, partial(self._keep, path, file, self._path(ref)), partial(self._remove, path))
 
     def _keep(self, arriving: Path, file: BinaryIO, path: Path) -> None:
+        facts = os.fstat(file.fileno())
         os.setxattr(file.fileno(), _CHECKSUM, _digest(file).encode())
         with self._locked() as count:
             replaced = _taken_by(path.stat().st_size) if path.exists() else 0
             arriving.replace(path)
             count.taken -= replaced
-        self._verified.add(path.name)
+        self._note_sound(facts)
 
     def drop(self, ref: ObjectRef) -> int:
         """Keep an object no longer; gives the bytes that are free now. Who has it open reads on."""
@@ -131,13 +136,18 @@ class Cache:
     def _path(self, ref: ObjectRef) -> Path:
         return self.directory / hashlib.sha256(f"{ref.bucket}/{ref.key}".encode()).hexdigest()
 
-    def _is_sound(self, name: str, file: BinaryIO) -> bool:
-        if name in self._verified:
+    def _is_sound(self, file: BinaryIO, facts: os.stat_result) -> bool:
+        if (facts.st_ino, facts.st_mtime_ns) in self._verified:
             return True
         sound = os.getxattr(file.fileno(), _CHECKSUM) == _digest(file).encode()
         if sound:
-            self._verified.add(name)
+            self._note_sound(facts)
         return sound
+
+    def _note_sound(self, facts: os.stat_result) -> None:
+        if len(self._verified) >= _MOST_VERIFIED:
+            self._verified.clear()
+        self._verified.add((facts.st_ino, facts.st_mtime_ns))
 
     @contextmanager
     def _locked(self) -> Iterator[_Count]:
@@ -188,7 +198,7 @@ class Cache:
                     path, found = Path(file.path), file.stat()
                     taken = _taken_by(found.st_size)
                     if not file.name.startswith(_ARRIVING):
-                        kept.append((found.st_mtime, taken, path))
+                        kept.append((found.st_atime, taken, path))
                     elif not _is_locked(path):
                         path.unlink()
                         continue
