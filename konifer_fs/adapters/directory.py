@@ -42,11 +42,14 @@ _NO_LINK: Final = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, err
 
 
 class DirectoryObjectStore:
-    """Objects as files. A bucket is a real directory, an object a real file: symbolic links are refused."""
+    """Objects as files. A bucket is a real directory, an object a real file: symbolic links are refused.
+
+    A bucket that is made here is as open to others as the store's directory, and an object as its bucket, whatever the
+    umask: who may look into that may read it. The group is inherited where set-gid says so.
+    """
 
     def __init__(self, mount_path: Path) -> None:
         self._mount_path = mount_path
-        self._mode = 0o666 & ~_read_umask()
 
     def put(self, ref: ObjectRef, source: Path, content_type: str) -> None:  # noqa: ARG002 - a file has no type
         """Give the file `source` the object's name too, or to a copy where file systems allow no link; it is durable.
@@ -74,13 +77,15 @@ class DirectoryObjectStore:
 
         It is forced to disk under its second name: a file system with a journal then writes that only once.
         """
-        facts = os.fstat(original)
+        facts, above = os.fstat(original), os.fstat(bucket)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
             return False
-        if stat.S_IMODE(facts.st_mode) != self._mode:
-            os.fchmod(original, self._mode)
+        if stat.S_IMODE(facts.st_mode) != _object_mode(above):
+            os.fchmod(original, _object_mode(above))
         os.utime(original)
         try:
+            if above.st_mode & stat.S_ISGID and facts.st_gid != above.st_gid:
+                os.fchown(original, -1, above.st_gid)
             os.link(source, key, dst_dir_fd=bucket, follow_symlinks=False)
         except OSError as error:
             if error.errno not in _NO_LINK:
@@ -155,7 +160,7 @@ class DirectoryObjectStore:
         probe = f"{_TEMPORARY_PREFIX}{uuid4().hex}"
         with self._bucket(bucket, create=True) as opened, _reported(self._mount_path / bucket):
             _drop_leftovers(opened)
-            file = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=opened)
+            file = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=opened)
             try:
                 os.write(file, b"probe")
             finally:
@@ -180,8 +185,7 @@ class DirectoryObjectStore:
             except FileNotFoundError:
                 if not create:
                     raise
-                _make_directory(name, root)
-                bucket = _open_directory(name, root)
+                bucket = _make_directory(name, root)
         try:
             yield bucket
         finally:
@@ -257,19 +261,18 @@ def _opened_source(source: Path) -> Iterator[int]:
         os.close(file)
 
 
-def _read_umask() -> int:
-    """Give the process's umask, which only the kernel can tell without setting it."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("\nUmask:")[2].split(maxsplit=1)[0], 8)
+def _object_mode(bucket: os.stat_result) -> int:
+    return bucket.st_mode & 0o666
 
 
 def _copy_durably(source: int, bucket: int, key: str) -> None:
     """Copy an open file under a temporary name, then name it `key`."""
     temporary = f"{_TEMPORARY_PREFIX}{uuid4().hex}"
     with _removed_on_failure(bucket, temporary):
-        copy = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=bucket)
+        copy = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=bucket)
         try:
             _copy(source, copy)
+            os.fchmod(copy, _object_mode(os.fstat(bucket)))
             os.fsync(copy)
         finally:
             os.close(copy)
@@ -345,10 +348,21 @@ def _open_directory(name: str, root: int) -> int:
     return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
 
 
-def _make_directory(name: str, root: int) -> None:
+def _make_directory(name: str, root: int) -> int:
+    """Make and open a directory, unless it is there by now; its set-gid is the kernel's to inherit."""
+    is_new = False
     with suppress(FileExistsError):
-        os.mkdir(name, dir_fd=root)
-    os.fsync(root)
+        os.mkdir(name, 0o700, dir_fd=root)
+        is_new = True
+    made = _open_directory(name, root)
+    try:
+        if is_new:
+            os.fchmod(made, os.fstat(made).st_mode & stat.S_ISGID | os.fstat(root).st_mode & 0o1777)
+        os.fsync(root)
+    except BaseException:
+        os.close(made)
+        raise
+    return made
 
 
 def _drop_leftovers(bucket: int) -> None:

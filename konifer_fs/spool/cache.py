@@ -2,18 +2,22 @@
 
 Objects never change, so what is kept is never stale. A file is `<hash of bucket and key>`; its SHA-256 is in an
 extended attribute, and is compared when the file is first opened by a process: whatever happened to the disk meanwhile,
-other bytes are never given. What was used last goes last. Several processes may use one directory; each sees that the
-limits hold.
+other bytes are never given. Its time of access is when it was used: what was used last goes last.
+
+Several processes may use one directory, and keep to its limits together: what all files take is counted in one of them,
+`.bytes`, and only who has that locked makes, names or removes others. What arrives has its full size from the first,
+and is locked by who has it arrive, so that what a killed process left is known.
 """
 
+import fcntl
 import hashlib
 import logging
 import os
 import shutil
 import tempfile
-import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,9 +30,14 @@ log = logging.getLogger(__name__)
 
 _CHECKSUM: Final = "user.konifer.sha256"
 _ARRIVING: Final = ".arriving-"
+_COUNT: Final = ".bytes"
+_COUNT_BYTES: Final = 8
+_BLOCK: Final = 4096
 # What is made room for at once, as parts of the whole: looking for what was used last reads the directory.
 _MORE: Final = 10
 _PIECE: Final = 1 << 20
+# They take 6 MiB of memory; of more files the checksums are compared again, now and then.
+_MOST_VERIFIED: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +49,38 @@ class Arriving:
 
     file: BinaryIO
     keep: Callable[[], None]
-    give_up: Callable[[], None]
+    give_up: Callable[[], object]
+
+
+@dataclass(slots=True)
+class _Count:
+    """The bytes of disk that all files of a cache take."""
+
+    taken: int
 
 
 class Cache:
-    """Kept contents, up to `max_bytes`, and only while `min_free_bytes` of the disk stay free. Thread-safe."""
+    """Kept contents, up to `max_bytes` of disk, and only while `min_free_bytes` of it stay free. Thread-safe."""
 
     def __init__(self, directory: Path, *, max_bytes: int, min_free_bytes: int) -> None:
         """Make the directory where it is missing; raises StoreRefused when it cannot be used."""
         self.directory: Final = directory
         self.max_bytes: Final = max_bytes
         self._min_free = min_free_bytes
-        self._verified: set[str] = set()
-        self._lock = threading.Lock()
+        self._verified: set[tuple[int, int]] = set()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.used = sum(size for _, size, _ in self._list())
+            with self._locked() as count:
+                self._recount(count)
         except OSError as error:
             raise StoreRefused(f"the cache {directory} cannot be used: {error.strerror}") from error
+
+    @property
+    def used(self) -> int:
+        """The bytes of disk that are taken, for all mounts of the store; 0 when the directory is gone."""
+        with suppress(FileNotFoundError):
+            return _to_int((self.directory / _COUNT).read_bytes())
+        return 0
 
     def find(self, ref: ObjectRef, size: int | None) -> BinaryIO | None:
         """Open what is kept of an object; None where nothing is, or not these bytes any more."""
@@ -67,8 +90,9 @@ class Cache:
         except OSError:
             return None
         try:
-            if size in {None, os.fstat(file.fileno()).st_size} and self._is_sound(path.name, file):
-                os.utime(file.fileno())
+            facts = os.fstat(file.fileno())
+            if size in {None, facts.st_size} and self._is_sound(file, facts):
+                os.utime(file.fileno(), ns=(time.time_ns(), facts.st_mtime_ns))
                 file.seek(0)
                 return file
         except OSError as error:
@@ -80,26 +104,30 @@ class Cache:
 
     def begin(self, ref: ObjectRef, size: int) -> "Arriving | None":
         """Give a file to write an object of so many bytes to; None for no room. Raises OSError."""
-        if not self._make_room(size):
-            return None
-        try:
+        with self._locked() as count:
+            if not self._make_room(count, _taken_by(size)):
+                return None
             descriptor, name = tempfile.mkstemp(prefix=_ARRIVING, dir=self.directory)
-        except BaseException:
-            self._charge(-size)
-            raise
-        file = cast(BinaryIO, os.fdopen(descriptor, "w+b", buffering=0))
-        return Arriving(
-            file, partial(self._keep, Path(name), file, self._path(ref)), partial(self._give_up, name, size)
-        )
+            path, file = Path(name), cast(BinaryIO, os.fdopen(descriptor, "w+b", buffering=0))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if size:
+                    os.posix_fallocate(descriptor, 0, size)
+            except BaseException:
+                file.close()
+                path.unlink()
+                raise
+            count.taken += _taken_by(size)
+        return Arriving(file, partial(self._keep, path, file, self._path(ref)), partial(self._remove, path))
 
     def _keep(self, arriving: Path, file: BinaryIO, path: Path) -> None:
+        facts = os.fstat(file.fileno())
         os.setxattr(file.fileno(), _CHECKSUM, _digest(file).encode())
-        arriving.replace(path)
-        self._verified.add(path.name)
-
-    def _give_up(self, name: str, size: int) -> None:
-        Path(name).unlink(missing_ok=True)
-        self._charge(-size)
+        with self._locked() as count:
+            replaced = _taken_by(path.stat().st_size) if path.exists() else 0
+            arriving.replace(path)
+            count.taken -= replaced
+        self._note_sound(facts)
 
     def drop(self, ref: ObjectRef) -> int:
         """Keep an object no longer; gives the bytes that are free now. Who has it open reads on."""
@@ -108,58 +136,101 @@ class Cache:
     def _path(self, ref: ObjectRef) -> Path:
         return self.directory / hashlib.sha256(f"{ref.bucket}/{ref.key}".encode()).hexdigest()
 
-    def _is_sound(self, name: str, file: BinaryIO) -> bool:
-        if name in self._verified:
+    def _is_sound(self, file: BinaryIO, facts: os.stat_result) -> bool:
+        if (facts.st_ino, facts.st_mtime_ns) in self._verified:
             return True
         sound = os.getxattr(file.fileno(), _CHECKSUM) == _digest(file).encode()
         if sound:
-            self._verified.add(name)
+            self._note_sound(facts)
         return sound
 
-    def _charge(self, amount: int) -> None:
-        with self._lock:
-            self.used += amount
+    def _note_sound(self, facts: os.stat_result) -> None:
+        if len(self._verified) >= _MOST_VERIFIED:
+            self._verified.clear()
+        self._verified.add((facts.st_ino, facts.st_mtime_ns))
 
-    def _make_room(self, size: int) -> bool:
-        """Charge for `size` bytes, removing what was used longest ago; gives whether there is room."""
-        with self._lock:
-            if self.used + size <= self.max_bytes and self._is_free(size):
-                self.used += size
-                return True
-            if size > self.max_bytes:
-                return False
-            kept = sorted(self._list())
-            self.used = sum(bytes_ for _, bytes_, _ in kept)
-            enough = self.max_bytes - max(size, self.max_bytes // _MORE)
-            for _, bytes_, path in kept:
-                if self.used <= enough and self._is_free(size):
-                    break
-                path.unlink(missing_ok=True)
-                self.used -= bytes_
-            if not self._is_free(size):
-                return False
-            self.used += size
+    @contextmanager
+    def _locked(self) -> Iterator[_Count]:
+        """Keep all other threads and processes from changing what is here; the count is what the caller makes of it."""
+        file = os.open(self.directory / _COUNT, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            count = _Count(_to_int(os.pread(file, _COUNT_BYTES, 0)))
+            try:
+                yield count
+            finally:
+                os.pwrite(file, count.taken.to_bytes(_COUNT_BYTES, signed=True), 0)
+        finally:
+            os.close(file)
+
+    def _make_room(self, count: _Count, wanted: int) -> bool:
+        """Remove what was used longest ago until there is room for so many bytes; gives whether there is."""
+        if self._has_room(count, wanted):
             return True
+        if wanted > self.max_bytes:
+            return False
+        kept = sorted(self._recount(count))
+        arriving = count.taken - sum(taken for _, taken, _ in kept)
+        if arriving + wanted > self.max_bytes:
+            return False
+        enough = self.max_bytes - max(wanted, self.max_bytes // _MORE)
+        for _, taken, path in kept:
+            if count.taken <= enough and self._is_free(wanted):
+                break
+            path.unlink(missing_ok=True)
+            count.taken -= taken
+        return self._has_room(count, wanted)
 
-    def _is_free(self, size: int) -> bool:
-        return shutil.disk_usage(self.directory).free - size >= self._min_free
+    def _has_room(self, count: _Count, wanted: int) -> bool:
+        return count.taken + wanted <= self.max_bytes and self._is_free(wanted)
 
-    def _list(self) -> Iterator[tuple[float, int, Path]]:
-        """Give when each file was used last, its bytes and its path."""
+    def _is_free(self, wanted: int) -> bool:
+        return shutil.disk_usage(self.directory).free - wanted >= self._min_free
+
+    def _recount(self, count: _Count) -> list[tuple[float, int, Path]]:
+        """Count anew, removing what killed processes left; gives when each kept file was used, its bytes and path."""
+        count.taken, kept = 0, []
         with os.scandir(self.directory) as files:
             for file in files:
+                if file.name == _COUNT:
+                    continue
                 with suppress(FileNotFoundError):
-                    found = file.stat()
-                    yield found.st_mtime, found.st_size, Path(file.path)
+                    path, found = Path(file.path), file.stat()
+                    taken = _taken_by(found.st_size)
+                    if not file.name.startswith(_ARRIVING):
+                        kept.append((found.st_atime, taken, path))
+                    elif not _is_locked(path):
+                        path.unlink()
+                        continue
+                    count.taken += taken
+        return kept
 
     def _remove(self, path: Path) -> int:
-        try:
+        """Remove a file, and count it no longer; gives its size. Nothing happens where that cannot be."""
+        with suppress(OSError), self._locked() as count:
             size = path.stat().st_size
             path.unlink()
-        except FileNotFoundError:
-            return 0
-        self._charge(-size)
-        return size
+            count.taken -= _taken_by(size)
+            return size
+        return 0
+
+
+def _to_int(count: bytes) -> int:
+    return int.from_bytes(count, signed=True)
+
+
+def _taken_by(size: int) -> int:
+    """Give what a file of that size takes of a disk at most: whole blocks, and one for its checksum."""
+    return (-(-size // _BLOCK) + 1) * _BLOCK
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _digest(file: BinaryIO) -> str:

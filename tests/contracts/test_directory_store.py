@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -43,8 +44,22 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """Where a file can lie on another file system than the store."""
+    path = Path(f"/dev/shm/konifer-fs-test-{os.getpid()}")
+    if not os.access(path.parent, os.W_OK):
+        pytest.skip("no second file system at /dev/shm")
+    yield path
+    path.unlink(missing_ok=True)
+
+
 def names_in(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def refusals(store: DirectoryObjectStore, ref: ObjectRef, source: Path) -> list[type[KoniferFsError] | None]:
@@ -72,14 +87,45 @@ def test_objects_lie_where_konifer_looks_for_them(store: DirectoryObjectStore, r
     assert store.local_path(REF) == root / "assets" / "key.jpeg"
 
 
-def test_files_and_buckets_have_the_modes_of_the_services_umask(root: Path, source: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        DirectoryObjectStore(root).put(REF, source, "image/jpeg")
-    finally:
-        os.umask(before)
-    assert (root / "assets").stat().st_mode & 0o777 == 0o750
-    assert (root / "assets" / "key.jpeg").stat().st_mode & 0o777 == 0o640
+@pytest.fixture
+def narrow_umask() -> Iterator[None]:
+    """Run as the daemon does."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("narrow_umask")
+@pytest.mark.parametrize(
+    ("above", "bucket", "key"),
+    [(0o700, 0o700, 0o600), (0o755, 0o755, 0o644), (0o2770, 0o2770, 0o660), (0o1777, 0o1777, 0o666)],
+)
+def test_buckets_and_objects_are_as_open_as_the_directory_above(
+    store: DirectoryObjectStore, root: Path, source: Path, elsewhere: Path, above: int, bucket: int, key: int
+) -> None:
+    root.chmod(above)
+    elsewhere.write_bytes(b"bytes")
+    store.put(REF, source, "image/jpeg")
+    store.put(ObjectRef("assets", "copied"), elsewhere, "image/jpeg")
+    assert mode_of(root / "assets") == bucket
+    assert [mode_of(root / "assets" / name) for name in ("key.jpeg", "copied")] == [key, key]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a directory to any group")
+def test_objects_have_the_group_that_their_bucket_hands_on(
+    store: DirectoryObjectStore, root: Path, source: Path
+) -> None:
+    os.chown(root, -1, 4711)
+    root.chmod(0o2770)
+    store.put(REF, source, "image/jpeg")
+    assert [(root / path).stat().st_gid for path in ("assets", "assets/key.jpeg")] == [4711, 4711]
+
+
+def test_a_bucket_that_is_there_keeps_its_mode(store: DirectoryObjectStore, root: Path, source: Path) -> None:
+    (root / "assets").mkdir(0o700)
+    root.chmod(0o755)
+    store.put(REF, source, "image/jpeg")
+    assert (mode_of(root / "assets"), mode_of(root / "assets" / "key.jpeg")) == (0o700, 0o600)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "/etc/passwd", "a\0b", ".hidden", "x/../../y"])
@@ -136,16 +182,6 @@ def test_a_disk_that_is_not_mounted_is_unreachable_not_empty(tmp_path: Path, sou
     with pytest.raises(StoreUnreachable):
         store.free_space()
     assert not (tmp_path / "not-mounted").exists()
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[Path]:
-    """Where a file can lie on another file system than the store."""
-    path = Path(f"/dev/shm/konifer-fs-test-{os.getpid()}")
-    if not os.access(path.parent, os.W_OK):
-        pytest.skip("no second file system at /dev/shm")
-    yield path
-    path.unlink(missing_ok=True)
 
 
 def test_a_source_on_the_same_file_system_becomes_the_object(

@@ -86,7 +86,7 @@ def missing_from(report: str, expressions: Iterable[str]) -> set[str]:
 def test_figures_tell_of_cache_connections_and_feed(report: str) -> None:
     assert figure(report, "konifer_fs_cache_hits_total") + figure(report, "konifer_fs_cache_misses_total") >= 1
     assert figure(report, "konifer_fs_cache_misses_total") == 1
-    assert figure(report, "konifer_fs_fetched_bytes_total") == figure(report, "konifer_fs_cache_bytes") == len(PICTURE)
+    assert figure(report, "konifer_fs_fetched_bytes_total") == len(PICTURE) <= figure(report, "konifer_fs_cache_bytes")
     assert 0 < figure(report, "konifer_fs_connections_idle") <= figure(report, "konifer_fs_connections")
     assert figure(report, "konifer_fs_changes_told") in {0, 1}
     assert 0 <= figure(report, "konifer_fs_changes_silent_seconds") < 3

@@ -50,6 +50,17 @@ def test_with_allow_other_the_kernel_checks_permissions(mounted: MountFactory) -
     assert names(mount.path) == ["closed", "everybodys", "mine", "open"]
 
 
+@as_root
+def test_another_user_reads_the_objects_of_a_directory_that_lets_it(mounted: MountFactory) -> None:
+    mount = mounted()
+    mount.umount()
+    mount.objects.rmdir()
+    mount.objects.parent.chmod(0o755)
+    mount.mount()
+    (mount.path / "a.jpg").write_bytes(PICTURE)
+    assert as_nobody(mount.objects.parent, "cat assets/* | wc -c").strip() == str(len(PICTURE))
+
+
 @PERMISSIONS
 @as_root
 def test_without_allow_other_other_users_do_not_see_the_mount(place: Path) -> None:

@@ -21,7 +21,7 @@ def test_what_is_here_has_its_size_before_it_is_put_away(tmp_path: Path, monkeyp
     (tmp_path / "source").write_bytes(content)
     objects.put(REF, tmp_path / "source", "image/png")
     spool = Spool(tmp_path / "spool", owner="x", max_bytes=1000, local_max_bytes=0)
-    contents = Contents(objects, spool, Cache(tmp_path / "cache", max_bytes=1000, min_free_bytes=0))
+    contents = Contents(objects, spool, Cache(tmp_path / "cache", max_bytes=1 << 20, min_free_bytes=0))
     may_end, keep = threading.Event(), Cache._keep
 
     def keep_late(*arguments: object) -> None:
@@ -44,4 +44,4 @@ def test_what_is_here_has_its_size_before_it_is_put_away(tmp_path: Path, monkeyp
     contents.release(opened)
     contents.close()
     spool.close()
-    assert [path.read_bytes() for path in (tmp_path / "cache").iterdir()] == [content]
+    assert [path.read_bytes() for path in (tmp_path / "cache").glob("[!.]*")] == [content]
