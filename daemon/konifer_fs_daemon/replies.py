@@ -1,4 +1,4 @@
-"""What a running mount answers on its control socket."""
+"""What a running mount answers on its control socket; drafts, of which there may be many, are gone over in threads."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ def replies(request: "MountRequest", wired: Wired) -> Mapping[str, Command]:
                 "subpath": request.subpath.konifer,
                 **wired.places,
                 "joined": wired.joined,
-                "drafts": report_drafts(wired.filesystem),
+                "drafts": await trio.to_thread.run_sync(report_drafts, wired.filesystem),
                 "spool": report_spool(wired.spool),
                 "renderings": wired.filesystem.renderings,
                 "operations": report_operations(wired.filesystem.journal),
@@ -55,7 +55,7 @@ def replies(request: "MountRequest", wired: Wired) -> Mapping[str, Command]:
         await _drain(wired.filesystem, tell)
 
     async def tell_drafts(_: Message, tell: Tell) -> None:
-        await tell({"drafts": list_drafts(wired.filesystem)})
+        await tell({"drafts": await trio.to_thread.run_sync(list_drafts, wired.filesystem)})
 
     async def drop_draft(asked: Message, tell: Tell) -> None:
         try:

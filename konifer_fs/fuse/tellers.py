@@ -5,7 +5,7 @@ A directory takes a thread only while it has something to tell; one that is stuc
 
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -20,8 +20,9 @@ class Tellers:
     def __init__(self, send: Callable[[bytes], object]) -> None:
         self._send = send
         self._changed = threading.Condition()
-        # Of each directory that has something to tell, and of these the ones that no thread has taken.
-        self._untold: dict[int, dict[bytes, None]] = {}
+        # Of each directory that has something to tell, and of these the ones that no thread has taken. A plain
+        # dict goes over all that was taken of it to find its first.
+        self._untold: dict[int, OrderedDict[bytes, None]] = {}
         self._waiting: deque[int] = deque()
         self._threads: set[threading.Thread] = set()
         self._idle = 0
@@ -34,7 +35,7 @@ class Tellers:
                 return
             for directory, message in messages:
                 if directory not in self._untold:
-                    self._untold[directory] = {}
+                    self._untold[directory] = OrderedDict()
                     self._waiting.append(directory)
                 self._untold[directory][message] = None
             self._changed.notify(len(self._waiting))
@@ -88,8 +89,6 @@ class Tellers:
         with self._changed:
             messages = self._untold[directory]
             if messages:
-                message = next(iter(messages))
-                del messages[message]
-                return message
+                return messages.popitem(last=False)[0]
             del self._untold[directory]
             return None

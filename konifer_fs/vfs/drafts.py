@@ -16,6 +16,7 @@ from konifer_fs.domain.errors import KoniferFsError, NameTaken
 from konifer_fs.domain.node import Directory, Entry, Ownership
 from konifer_fs.domain.path import AssetPath, encode_name
 from konifer_fs.spool import SpoolFile
+from konifer_fs.vfs.by_directory import ByDirectory
 from konifer_fs.workflows.store_asset import Attempt
 
 Renamed = tuple[AssetPath, AssetPath]
@@ -103,7 +104,7 @@ class Drafts:
     """The drafts of this mount by name, and by id. Thread-safe; atomic where it says so."""
 
     def __init__(self) -> None:
-        self._by_name: dict[tuple[int, str], Draft] = {}
+        self._by_name: ByDirectory[Draft] = ByDirectory()
         self._by_id: dict[int, Draft] = {}
         self._renamed_ns: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -201,7 +202,7 @@ class Drafts:
     def list_in(self, directory: Directory) -> list[Draft]:
         """Give the named drafts of a directory, by name."""
         with self._lock:
-            found = [draft for (parent, _), draft in self._by_name.items() if parent == directory.id]
+            found = list(self._by_name.of(directory.id))
         return sorted(found, key=lambda draft: draft.name or "")
 
     def list_all(self) -> list[Draft]:

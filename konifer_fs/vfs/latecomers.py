@@ -25,6 +25,8 @@ class Latecomers:
         """Give what has the draft's name in the store, where its directory is now; a removed one is made again."""
         found = self._metadata.refresh(draft.directory)
         if not isinstance(found, Directory):
+            found = self._metadata.find_directory(draft.directory.path)  # Another draft may have had it made.
+        if found is None:
             found = self._metadata.make_directories(draft.directory.path)
             self.on_made()
         self._drafts.readdress(draft, found, draft.name or "", draft.id)

@@ -15,7 +15,7 @@ from konifer_fs.fuse.inodes import Inode, Inodes
 from konifer_fs.fuse.kernel_caches import Doubts, KernelCaches
 from konifer_fs.fuse.listings import KeptListing
 from konifer_fs.vfs.moves import Moved
-from tests.counting import count_calls
+from tests.counting import count_lines
 
 ROOT = Directory(id=ROOT_ID, path=AssetPath(), made=True)
 
@@ -105,7 +105,7 @@ def test_what_is_known_elsewhere_makes_no_work(work: Callable[[Mount], object]) 
         path = AssetPath(("x", str(number)))
         directory = beside.know(Directory(id=number, path=path, made=True), beside.x, str(number))
         beside.know(Symlink(id=100 + number, path=path, name="l", target="b"), directory, "l")
-    assert count_calls(partial(work, beside)) == count_calls(partial(work, alone))
+    assert count_lines(partial(work, beside)) == count_lines(partial(work, alone))
 
 
 def test_what_lies_below_several_that_moved_is_gone_over_once(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:

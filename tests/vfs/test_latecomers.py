@@ -25,11 +25,16 @@ class Metadata:
 
     def __init__(self) -> None:
         self.answers = True
+        self.made: Directory | None = None
 
     def refresh(self, _node: Directory) -> None:
         return None
 
+    def find_directory(self, _path: AssetPath) -> Directory | None:
+        return self.made
+
     def make_directories(self, _path: AssetPath) -> Directory:
+        self.made = AGAIN
         return AGAIN
 
     def find_child(self, _directory: Directory, _name: str) -> Directory | Entry | Symlink | None:
@@ -52,8 +57,8 @@ def metadata() -> Metadata:
     return Metadata()
 
 
-def added(drafts: Drafts, spool: Spool, directory: Directory, number: int) -> Draft:
-    draft = Draft(id=number, directory=directory, name="a.jpg", file=spool.create(), ownership=Ownership())
+def added(drafts: Drafts, spool: Spool, directory: Directory, number: int, name: str = "a.jpg") -> Draft:
+    draft = Draft(id=number, directory=directory, name=name, file=spool.create(), ownership=Ownership())
     drafts.add(draft)
     return draft
 
@@ -85,6 +90,18 @@ def test_it_goes_with_its_directory_when_that_is_made_again(spool: Spool, metada
     assert latecomers.find_stored(draft) is None
     assert told == ["made"]
     assert (draft.directory, drafts.find(AGAIN, "a.jpg"), drafts.find(HERE, "a.jpg")) == (AGAIN, draft, None)
+
+
+def test_a_directory_is_made_again_for_the_first_of_its_drafts_only(spool: Spool, metadata: Metadata) -> None:
+    """Nothing is believed any more once one was made, which costs time where much is known."""
+    drafts, made = Drafts(), []
+    draft, other = added(drafts, spool, HERE, 5), added(drafts, spool, HERE, 6, "b.jpg")
+    latecomers = Latecomers(cast("MetadataStore", metadata), drafts)
+    latecomers.on_made = lambda: made.append("made")
+    for each in (draft, other):
+        latecomers.find_stored(each)
+    assert drafts.list_in(AGAIN) == [draft, other]
+    assert made == ["made"]
 
 
 def test_another_draft_keeps_its_name(spool: Spool, metadata: Metadata) -> None:

@@ -11,7 +11,7 @@ from konifer_fs.domain.path import AssetPath
 from konifer_fs.spool import Spool
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.waiting import LONGEST_SECONDS, Waiting, back_off
-from tests.counting import count_calls
+from tests.counting import count_lines
 
 
 class Clock:
@@ -110,7 +110,7 @@ def test_a_turn_takes_no_more_work_the_more_others_wait(clock: Clock, tmp_path: 
     for waiting, number in ((alone, 1), (crowded, 100)):
         for draft in make_drafts(spool, number):
             waiting.add(draft)
-    assert count_calls(crowded.take) == count_calls(alone.take)
+    assert count_lines(crowded.take) == count_lines(alone.take)
 
 
 def test_all_are_due_when_somebody_hurries(clock: Clock, drafts: list[Draft]) -> None:

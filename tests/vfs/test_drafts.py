@@ -1,0 +1,39 @@
+"""The index of drafts."""
+
+from pathlib import Path
+
+from konifer_fs.domain.node import Directory, Ownership
+from konifer_fs.domain.path import AssetPath
+from konifer_fs.spool import Spool
+from konifer_fs.vfs.drafts import Draft, Drafts
+from tests.counting import count_lines
+
+HERE, THERE = (Directory(id=number, path=AssetPath((str(number),)), made=True) for number in (2, 3))
+
+
+def test_a_directory_lists_the_drafts_that_have_names_there(tmp_path: Path) -> None:
+    spool, drafts = Spool(tmp_path, owner="", max_bytes=1, local_max_bytes=1), Drafts()
+    b, a, other = (
+        Draft(id=number, directory=HERE, name=name, file=spool.create(), ownership=Ownership())
+        for number, name in ((4, "b"), (5, "a"), (6, "other"))
+    )
+    for draft in (b, a, other):
+        drafts.add(draft)
+    assert drafts.list_in(HERE) == [a, b, other]
+    drafts.rename(a, THERE, "c")
+    drafts.readdress(other, THERE, "d", 7)
+    drafts.exchange(a, b)
+    assert (drafts.list_in(HERE), drafts.list_in(THERE)) == ([a], [b, other])
+    drafts.rename(b, THERE, "d")
+    drafts.drop(a)
+    assert (drafts.list_in(HERE), drafts.list_in(THERE), drafts.list_all()) == ([], [b], [b])
+    drafts.rename(b, THERE, None)
+    assert drafts.list_in(THERE) == drafts.list_all() == []
+
+
+def test_drafts_elsewhere_make_no_work(tmp_path: Path) -> None:
+    spool, drafts = Spool(tmp_path, owner="", max_bytes=1, local_max_bytes=1), Drafts()
+    before = count_lines(lambda: drafts.list_in(HERE))
+    for number in range(100):
+        drafts.add(Draft(id=number, directory=THERE, name=str(number), file=spool.create(), ownership=Ownership()))
+    assert count_lines(lambda: drafts.list_in(HERE)) == before
