@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,16 +78,21 @@ def describe(drafts: Iterable[Listed]) -> str:
 def export(drafts: Iterable[Listed], directory: Path) -> list[Path]:
     """Copy the bytes of drafts into `directory`, under their paths on the mount; gives the copies.
 
-    Raises MountRefused for a name that is taken there, before anything is copied.
+    Raises MountRefused for a name that is taken there, or that two of them would have, before anything is copied.
     """
-    copies = {Path(draft["file"]): directory / draft["name"].lstrip("/") for draft in drafts}
-    for copy in copies.values():
+    copies = [(Path(draft["file"]), directory / draft["name"].lstrip("/")) for draft in drafts]
+    targets = [copy for _, copy in copies]
+    for copy in targets:
         if os.path.lexists(copy):
             raise MountRefused(f"{copy} exists already")
-    for file, copy in copies.items():
+    for copy, after in pairwise(sorted(targets)):
+        if after.is_relative_to(copy):
+            raise MountRefused(f"{copy} would be the copy of one draft and have another's place: export mount by mount")
+    for file, copy in copies:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
-    return list(copies.values())
+        with file.open("rb") as source, copy.open("xb") as target:
+            shutil.copyfileobj(source, target)
+    return targets
 
 
 def drop(file: Path) -> None:
