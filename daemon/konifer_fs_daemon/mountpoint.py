@@ -14,7 +14,7 @@ from typing import Final
 FILESYSTEM_TYPE: Final = "fuse.konifer-fs"
 CONNECTIONS: Final = Path("/sys/fs/fuse/connections")
 _TIMEOUT: Final = 30.0
-_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+_OCTAL: Final = re.compile(rb"\\([0-7]{3})")
 
 
 class MountRefused(Exception):
@@ -57,13 +57,16 @@ def _list_devices() -> Mapping[Path, int]:
 
 
 def _read_mounts() -> Iterator[tuple[Path, int, str]]:
-    """Give each mountpoint, its `st_dev` and its type, in the order of mounting."""
-    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        before, _, after = line.partition(" - ")
-        fields = before.split(" ")
-        place = _OCTAL.sub(lambda found: chr(int(found[1], 8)), fields[4])
-        major, _, minor = fields[2].partition(":")
-        yield Path(place), os.makedev(int(major), int(minor)), after.split(" ")[0]
+    """Give each mountpoint, its `st_dev` and its type, in the order of mounting.
+
+    Lines end with a line feed only: the kernel escapes that, and no other character at which text may be split.
+    """
+    for line in filter(None, Path("/proc/self/mountinfo").read_bytes().split(b"\n")):
+        before, _, after = line.partition(b" - ")
+        fields = before.split(b" ")
+        place = _OCTAL.sub(lambda found: bytes([int(found[1], 8)]), fields[4])
+        major, _, minor = fields[2].partition(b":")
+        yield Path(os.fsdecode(place)), os.makedev(int(major), int(minor)), os.fsdecode(after.split(b" ")[0])
 
 
 def resolve(path: Path) -> Path:
