@@ -24,9 +24,21 @@ from konifer_fs_daemon.options import WORDS, OptionError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MOUNTPOINT = click.Path(path_type=Path)
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_DIRECTORY = click.Path(path_type=Path, file_okay=False)
+
+class _Path(click.Path):
+    """A path, and no unset variable. What may be anything is not looked at: a mount there may not answer."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        if not os.fspath(value):
+            self.fail("it is empty", param, ctx)
+        return Path(value) if self.file_okay and self.dir_okay else super().convert(value, param, ctx)
+
+
+MOUNTPOINT = _Path(path_type=Path)
+_FILE = _Path(path_type=Path, dir_okay=False)
+_DIRECTORY = _Path(path_type=Path, file_okay=False)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,6 +61,10 @@ def _complete_words(_context: click.Context, _parameter: click.Parameter, typed:
     return [f"{before}{comma}{word}" for word in WORDS if word.startswith(begun)]
 
 
+def _note(text: str) -> None:
+    click.echo(f"konifer-fs: {text}", err=True)
+
+
 @main.command()
 @_config_options
 @click.option("--subpath", default="/", metavar="PATH", help="Mount only this path, such as /users/123.")
@@ -61,7 +77,7 @@ def _complete_words(_context: click.Context, _parameter: click.Parameter, typed:
 @click.option("--mounter", type=_FILE, metavar="SOCKET", help="Have it mounted by who listens there, as the unit has.")
 @click.option("--log-file", type=_FILE, hidden=True)
 @click.option("--ready-fd", type=int, hidden=True)
-@click.argument("mountpoint", type=_MOUNTPOINT)
+@click.argument("mountpoint", type=MOUNTPOINT)
 def mount(foreground: bool, ready_fd: int | None, **arguments: Any) -> None:  # noqa: ANN401
     """Mount at MOUNTPOINT, and return once it answers."""
     from konifer_fs_daemon import mount as mounting
@@ -77,26 +93,26 @@ def mount(foreground: bool, ready_fd: int | None, **arguments: Any) -> None:  # 
 
 @main.command()
 @click.option("--force", is_flag=True, help="Leave what cannot be stored in the spool, for the next mount.")
-@click.argument("mountpoint", type=_MOUNTPOINT)
+@click.argument("mountpoint", type=MOUNTPOINT)
 def umount(mountpoint: Path, force: bool) -> None:
     """Store what is pending at MOUNTPOINT, unmount it, and return once its daemon is gone."""
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.running import unmount
 
     with explained(), Progress("storing", lines=True) as progress:
-        unmount(resolve(mountpoint), force=force, progress=progress.show)
+        unmount(resolve(mountpoint), force=force, progress=progress.show, note=_note)
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.argument("mountpoint", type=_MOUNTPOINT, required=False)
+@click.argument("mountpoint", type=MOUNTPOINT, required=False)
 def status(mountpoint: Path | None, as_json: bool) -> None:
     """Tell about the mount at MOUNTPOINT, or about all of this user's."""
     from konifer_fs_daemon.reports import describe
     from konifer_fs_daemon.running import list_running, read_status
 
     with explained():
-        found = list_running() if mountpoint is None else [read_status(resolve(mountpoint))]
+        found = list_running(_note) if mountpoint is None else [read_status(resolve(mountpoint))]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
@@ -106,13 +122,13 @@ def status(mountpoint: Path | None, as_json: bool) -> None:
 @main.command()
 @click.option("--interval", type=click.FloatRange(0.1, 3600), default=2.0, metavar="SECONDS", help="Between looks [2].")
 @click.option("--once", is_flag=True, help="Look twice, print one table, and end.")
-@click.argument("mountpoint", type=_MOUNTPOINT, required=False)
+@click.argument("mountpoint", type=MOUNTPOINT, required=False)
 def top(mountpoint: Path | None, interval: float, once: bool) -> None:
     """Show what the mount at MOUNTPOINT is doing, or all of this user's, until interrupted."""
     from konifer_fs_daemon.top import watch
 
     with explained():
-        watch(mountpoint and resolve(mountpoint), interval, once=once or not sys.stdout.isatty())
+        watch(mountpoint and resolve(mountpoint), interval, _note, once=once or not sys.stdout.isatty())
 
 
 @main.command()
@@ -121,7 +137,7 @@ def top(mountpoint: Path | None, interval: float, once: bool) -> None:
 @click.option("--retry", is_flag=True, help="Try to store what is pending now.")
 @click.option("--export", "target", type=_DIRECTORY, metavar="DIR", help="Copy the bytes of all of them into DIR.")
 @click.option("--drop", type=_FILE, multiple=True, metavar="FILE", help="Remove this one; the entry under it is back.")
-@click.argument("mountpoint", type=_MOUNTPOINT, required=False)
+@click.argument("mountpoint", type=MOUNTPOINT, required=False)
 def drafts(
     mountpoint: Path | None,
     retry: bool,
@@ -143,9 +159,9 @@ def drafts(
         for file in drop:
             found.drop(file)
         if retry:
-            for status in [read_status(resolve(mountpoint))] if mountpoint else list_running():
+            for status in [read_status(resolve(mountpoint))] if mountpoint else list_running(_note):
                 drain(Path(status["mountpoint"]), Path(status["socket"]), progress.show)
-        listed = found.list_all(mountpoint, **arguments)
+        listed = found.list_all(mountpoint, _note, **arguments)
         if target is not None:
             for copy in found.export(listed, target):
                 click.echo(copy)
@@ -269,7 +285,7 @@ def thumbnails(directory: Path, sizes: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("path", type=_MOUNTPOINT)
+@click.argument("path", type=MOUNTPOINT)
 def warm(path: Path) -> None:
     """Read all files at and below PATH, so that contents from S3 are on local disk when they are wanted."""
     from konifer_fs_daemon.progress import Progress
@@ -285,7 +301,7 @@ def warm(path: Path) -> None:
 
 
 @main.command()
-@click.argument("path", type=_MOUNTPOINT)
+@click.argument("path", type=MOUNTPOINT)
 def evict(path: Path) -> None:
     """Free the local disk of contents from S3 at and below PATH; they are fetched again when they are read."""
     from konifer_fs_daemon.progress import Progress
@@ -308,5 +324,5 @@ def explained(readiness: Readiness | None = None, *, failed: int = 1, misused: i
             code = error.code
         if readiness:
             readiness.tell_failure(str(error), code)
-        click.echo(f"konifer-fs: {error}", err=True)
+        _note(str(error))
         sys.exit(code)

@@ -6,14 +6,17 @@ Used by `mount`, `umount` and `status`. Nothing here knows about daemons or stor
 import errno
 import os
 import re
+import select
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 FILESYSTEM_TYPE: Final = "fuse.konifer-fs"
 CONNECTIONS: Final = Path("/sys/fs/fuse/connections")
 _TIMEOUT: Final = 30.0
+_ANSWER_SECONDS: Final = 5.0
 _OCTAL: Final = re.compile(rb"\\([0-7]{3})")
 
 
@@ -82,12 +85,30 @@ def is_ours(mountpoint: Path) -> bool:
 
 
 def is_dead(mountpoint: Path) -> bool:
-    """Whether what is mounted at `mountpoint` has lost its daemon."""
+    """Whether what is mounted at `mountpoint` has lost its daemon; one that does not answer is not lost.
+
+    A child asks, which is left behind then: nobody who waits for the file system need be able to end.
+    """
+    child = os.fork()
+    if not child:
+        _exit_with_errno(mountpoint)
+    with os.fdopen(os.pidfd_open(child)) as ended:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        if poll.poll(_ANSWER_SECONDS * 1000):
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) in {errno.ENOTCONN, errno.ECONNABORTED}
+    os.kill(child, signal.SIGKILL)
+    return False
+
+
+def _exit_with_errno(mountpoint: Path) -> NoReturn:
+    number = 0
     try:
         os.statvfs(mountpoint)  # which, unlike stat, is never answered from the kernel's cache
     except OSError as error:
-        return error.errno in {errno.ENOTCONN, errno.ECONNABORTED}
-    return False
+        number = error.errno or 0
+    finally:
+        os._exit(number)
 
 
 def make_ready(mountpoint: Path) -> None:

@@ -55,6 +55,12 @@ def test_a_subpath_that_konifer_cannot_have_is_refused(place: Path, environ: dic
     assert "--subpath /a b" in failure(2, konifer_fs("mount", "--subpath", "/a b", place, environ=environ))
 
 
+@pytest.mark.parametrize("command", ["mount", "umount", "status", "warm", "drafts", "doctor --data-dir"])
+def test_an_empty_path_is_no_path(environ: dict[str, str], command: str) -> None:
+    done = konifer_fs(*command.split(), "", environ=environ)
+    assert (done.returncode, "it is empty" in done.stderr) == (2, True)
+
+
 def test_a_missing_mountpoint_is_named(place: Path, environ: dict[str, str]) -> None:
     assert "does not exist" in failure(1, konifer_fs("mount", place / "missing", environ=environ))
 
