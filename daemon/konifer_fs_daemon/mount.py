@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from konifer_fs.config import Config, load
+from konifer_fs.config import Config, ConfigError, FilesystemStoreSettings, load
 from konifer_fs.domain.path import AssetPath
 from konifer_fs_daemon.guardian import Guardian
 from konifer_fs_daemon.launch import Readiness, launch
@@ -59,6 +59,7 @@ def read_request(
         data_dir=data_dir, in_memory=in_memory, uid=words.uid, gid=words.gid, umask=words.umask,
     )  # fmt: skip
     place = resolve(mountpoint)
+    _check_outside(place, config)
     arguments = [
         *(["--config", str(config_file)] if config_file else []),
         *(["--data-dir", str(data_dir)] if data_dir else []),
@@ -144,6 +145,16 @@ def _read_subpath(text: str) -> AssetPath:
         return AssetPath.from_konifer(text)
     except ValueError as error:
         raise OptionError(f"--subpath {text}: letters, digits, `-` and `_` between slashes, as /users/123") from error
+
+
+def _check_outside(mountpoint: Path, config: Config) -> None:
+    """Raise ConfigError where the daemon would wait for itself: what it needs lies on its own mount."""
+    own, objects = config.filesystem, config.object_store
+    stored = objects.mount_path if isinstance(objects, FilesystemStoreSettings) else None
+    for place in filter(None, (config.data_dir, own.spool_dir, own.cache_dir, stored)):
+        spelled = Path(os.path.abspath(place))  # noqa: PTH100 (Path.absolute keeps `..`)
+        if spelled.is_relative_to(mountpoint) or Path(os.path.realpath(spelled)).is_relative_to(mountpoint):
+            raise ConfigError(f"{place} is to hold what the mount needs, and so cannot be at or below {mountpoint}")
 
 
 def _absolute(path: Path | None) -> Path | None:

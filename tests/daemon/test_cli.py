@@ -51,6 +51,25 @@ def test_a_mistake_in_the_configuration_names_file_and_key(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        'filesystem.spool-dir = "at/spool"',
+        'filesystem.cache-dir = "link/cache"',
+        'object-store { provider = filesystem, filesystem.mount-path = "at/../at" }',
+    ],
+)
+def test_what_a_mount_needs_cannot_lie_on_it(environ: dict[str, str], tmp_path: Path, config: str) -> None:
+    (tmp_path / "at").mkdir()
+    (tmp_path / "link").symlink_to("at")
+    (tmp_path / "konifer.conf").write_text(config)
+    done = konifer_fs("mount", "-c", tmp_path / "konifer.conf", tmp_path / "at", environ=environ)
+    assert f"cannot be at or below {tmp_path}/at" in failure(2, done)
+    done = konifer_fs("mount", "--data-dir", tmp_path / "at", tmp_path / "link", environ=environ)
+    assert f"cannot be at or below {tmp_path}/at" in failure(2, done)
+    assert not list((tmp_path / "at").iterdir())
+
+
 def test_a_subpath_that_konifer_cannot_have_is_refused(place: Path, environ: dict[str, str]) -> None:
     assert "--subpath /a b" in failure(2, konifer_fs("mount", "--subpath", "/a b", place, environ=environ))
 
