@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 it failed, 2 the arguments or the configuration are wrong;
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,15 @@ import click
 from konifer_fs.config import ConfigError
 from konifer_fs.domain.errors import KoniferFsError
 from konifer_fs.domain.thumbnails import SIZES
-from konifer_fs_daemon.fsck import FAILED, MISUSED, FsckCommand, ending_as_fsck, read_grace, read_long_grace
+from konifer_fs_daemon.fsck import (
+    FAILED,
+    MISUSED,
+    FsckCommand,
+    drop_output,
+    ending_as_fsck,
+    read_grace,
+    read_long_grace,
+)
 from konifer_fs_daemon.launch import LaunchFailed, Readiness
 from konifer_fs_daemon.mountpoint import MountRefused, resolve
 from konifer_fs_daemon.options import WORDS, OptionError
@@ -41,7 +50,47 @@ _FILE = _Path(path_type=Path, dir_okay=False)
 _DIRECTORY = _Path(path_type=Path, file_okay=False)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _note(text: str) -> None:
+    click.echo(f"konifer-fs: {text}", err=True)
+
+
+@contextmanager
+def explained(readiness: Readiness | None = None, *, failed: int = 1, misused: int = 2) -> Iterator[None]:
+    """End with one sentence on stderr instead of a traceback for everything that is expected to go wrong.
+
+    That nobody reads the output any more is left to the caller.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (ConfigError, OptionError, LaunchFailed, KoniferFsError, MountRefused, OSError) as error:
+        code = misused if isinstance(error, ConfigError | OptionError) else failed
+        if isinstance(error, LaunchFailed):
+            code = error.code
+        reason = _spell(error) if isinstance(error, OSError) else str(error)
+        if readiness:
+            readiness.tell_failure(reason, code)
+        _note(reason)
+        drop_output()
+        sys.exit(code)
+
+
+def _spell(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return reason if error.filename is None else f"{error.filename}: {reason}"
+
+
+class _Commands(click.Group):
+    """The commands, none of which ends with a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own, passed on
+        """Run one as the arguments say."""
+        with explained():
+            return super().main(*args, **kwargs)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("konifer-fs"), prog_name="konifer-fs")
 def main() -> None:
     """Mount a store of images (PostgreSQL and an object store) as a local directory."""
@@ -59,10 +108,6 @@ def _config_options(command: F) -> F:
 def _complete_words(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
     before, comma, begun = typed.rpartition(",")
     return [f"{before}{comma}{word}" for word in WORDS if word.startswith(begun)]
-
-
-def _note(text: str) -> None:
-    click.echo(f"konifer-fs: {text}", err=True)
 
 
 @main.command()
@@ -99,7 +144,7 @@ def umount(mountpoint: Path, force: bool) -> None:
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.running import unmount
 
-    with explained(), Progress("storing", lines=True) as progress:
+    with Progress("storing", lines=True) as progress:
         unmount(resolve(mountpoint), force=force, progress=progress.show, note=_note)
 
 
@@ -111,24 +156,31 @@ def status(mountpoint: Path | None, as_json: bool) -> None:
     from konifer_fs_daemon.reports import describe
     from konifer_fs_daemon.running import list_running, read_status
 
-    with explained():
-        found = list_running(_note) if mountpoint is None else [read_status(resolve(mountpoint))]
+    found = list_running(_note) if mountpoint is None else [read_status(resolve(mountpoint))]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         click.echo("\n\n".join(map(describe, found)) or "nothing is mounted")
 
 
+def _refuse_nan(_context: click.Context, option: click.Parameter, value: float) -> float:
+    if math.isnan(value):
+        raise click.BadParameter("it is no number", param=option)
+    return value
+
+
 @main.command()
-@click.option("--interval", type=click.FloatRange(0.1, 3600), default=2.0, metavar="SECONDS", help="Between looks [2].")
+@click.option(
+    "--interval", type=click.FloatRange(0.1, 3600), callback=_refuse_nan, default=2.0, metavar="SECONDS",
+    help="Between looks [2].",
+)  # fmt: skip
 @click.option("--once", is_flag=True, help="Look twice, print one table, and end.")
 @click.argument("mountpoint", type=MOUNTPOINT, required=False)
 def top(mountpoint: Path | None, interval: float, once: bool) -> None:
     """Show what the mount at MOUNTPOINT is doing, or all of this user's, until interrupted."""
     from konifer_fs_daemon.top import watch
 
-    with explained():
-        watch(mountpoint and resolve(mountpoint), interval, _note, once=once or not sys.stdout.isatty())
+    watch(mountpoint and resolve(mountpoint), interval, _note, once=once or not sys.stdout.isatty())
 
 
 @main.command()
@@ -154,7 +206,7 @@ def drafts(
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.running import drain, list_running, read_status
 
-    with explained(), Progress("storing", lines=True) as progress:
+    with Progress("storing", lines=True) as progress:
         del arguments["in_memory"]
         for file in drop:
             found.drop(file)
@@ -182,8 +234,7 @@ def migrate(**arguments: Any) -> None:  # noqa: ANN401
     """
     from konifer_fs_daemon.mount import migrate_configured
 
-    with explained():
-        click.echo(migrate_configured(**arguments))
+    click.echo(migrate_configured(**arguments))
 
 
 @main.command()
@@ -193,10 +244,9 @@ def doctor(**arguments: Any) -> None:  # noqa: ANN401
     from konifer_fs_daemon.doctor import examine
 
     well = True
-    with explained():
-        for check in examine(**arguments):
-            click.echo(check.describe())
-            well = well and check.well
+    for check in examine(**arguments):
+        click.echo(check.describe())
+        well = well and check.well
     sys.exit(0 if well else 1)
 
 
@@ -244,8 +294,7 @@ def gc(**arguments: Any) -> None:  # noqa: ANN401
     """
     from konifer_fs_daemon.checking import collect_garbage
 
-    with explained():
-        collect_garbage(**arguments)
+    collect_garbage(**arguments)
 
 
 @main.command()
@@ -258,8 +307,7 @@ def index(**arguments: Any) -> None:  # noqa: ANN401
     """
     from konifer_fs_daemon.checking import index_sizes
 
-    with explained():
-        index_sizes(**arguments)
+    index_sizes(**arguments)
 
 
 @main.command()
@@ -276,7 +324,7 @@ def thumbnails(directory: Path, sizes: tuple[str, ...]) -> None:
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.thumbnails import prime
 
-    with explained(), Progress("thumbnails", lines=False) as progress:
+    with Progress("thumbnails", lines=False) as progress:
         primed = prime(directory.absolute(), sizes, progress.show)
     for failure in primed.failures:
         click.echo(failure, err=True)
@@ -292,7 +340,7 @@ def warm(path: Path) -> None:
     from konifer_fs_daemon.reports import spell_size
     from konifer_fs_daemon.warming import warm
 
-    with explained(), Progress("warming", lines=False) as progress:
+    with Progress("warming", lines=False) as progress:
         warmed = warm(resolve(path), progress.show)
     for failure in warmed.failures:
         click.echo(failure, err=True)
@@ -308,21 +356,6 @@ def evict(path: Path) -> None:
     from konifer_fs_daemon.reports import spell_size
     from konifer_fs_daemon.warming import evict
 
-    with explained(), Progress("evicting", lines=False) as progress:
+    with Progress("evicting", lines=False) as progress:
         evicted = evict(resolve(path), progress.show)
     click.echo(f"{evicted['done']} entries, {spell_size(evicted['freed'])} freed")
-
-
-@contextmanager
-def explained(readiness: Readiness | None = None, *, failed: int = 1, misused: int = 2) -> Iterator[None]:
-    """End with one sentence on stderr instead of a traceback for everything that is expected to go wrong."""
-    try:
-        yield
-    except (ConfigError, OptionError, LaunchFailed, KoniferFsError, MountRefused) as error:
-        code = misused if isinstance(error, ConfigError | OptionError) else failed
-        if isinstance(error, LaunchFailed):
-            code = error.code
-        if readiness:
-            readiness.tell_failure(str(error), code)
-        _note(str(error))
-        sys.exit(code)

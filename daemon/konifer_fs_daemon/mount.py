@@ -158,4 +158,4 @@ def _check_outside(mountpoint: Path, config: Config) -> None:
 
 
 def _absolute(path: Path | None) -> Path | None:
-    return path and Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (Path.absolute keeps `..`)
+    return path and Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 (Path keeps `..`, and fails without a home)

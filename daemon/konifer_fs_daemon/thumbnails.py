@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from konifer_fs.config import home_directory
 from konifer_fs.domain.thumbnails import (
     PNG_HEAD_BYTES,
     SHARED,
@@ -47,11 +48,12 @@ class _Wanted:
 def prime(directory: Path, sizes: Sequence[str], progress: Progress) -> Primed:
     """Have thumbnails of all pictures at and below `directory` in the user's cache; those that are up to date stay.
 
-    `directory` is absolute, as file managers will spell it. Raises MountRefused when it is no konifer-fs.
+    `directory` is absolute, as file managers will spell it. Raises MountRefused when it is no konifer-fs; ConfigError
+    where no home directory is known.
     """
     if not (directory / SHARED / "normal").is_dir():
         raise MountRefused(f"{directory} has no thumbnails to offer: is it on a mount of konifer-fs?")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "thumbnails"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or home_directory(os.environ) / ".cache") / "thumbnails"
     for size in sizes:
         (cache / size).mkdir(mode=0o700, parents=True, exist_ok=True)
     primed = Primed()

@@ -7,6 +7,7 @@ import pytest
 
 from konifer_fs.config import (
     Config,
+    ConfigError,
     Durability,
     FilesystemSettings,
     FilesystemStoreSettings,
@@ -328,3 +329,10 @@ paths {
 @pytest.mark.parametrize("release", [RELEASE_0_2, LATER_RELEASES], ids=["0.2", "later"])
 def test_a_file_that_a_konifer_runs_with_loads(loads: Loads, release: str) -> None:
     assert loads(KONIFERS_OWN + release).max_upload_bytes == 2000
+
+
+def test_who_has_no_home_is_told_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    with pytest.raises(ConfigError, match="HOME must be set"):
+        load(None, {})
+    assert load(None, {"XDG_DATA_HOME": "/data"}).data_dir == Path("/data/konifer-fs")

@@ -98,6 +98,60 @@ def test_an_unreachable_database_fails_the_mount_with_its_reason(
     assert not list(place.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        ("mount --data-dir file/x pictures", 1, "file/x/logs: Not a directory"),
+        (f"mount --data-dir {'n' * 300} pictures", 1, "/logs: File name too long"),
+        ("migrate --data-dir file/x", 1, "file/x: Not a directory"),
+        (f"index --data-dir {'n' * 300}", 1, "File name too long"),
+        (f"fsck --data-dir {'n' * 300}", 8, "File name too long"),
+        ("top --interval 9 --once pictures", 1, "no konifer-fs is mounted at"),
+    ],
+)
+def test_what_the_system_refuses_is_told_in_one_sentence(
+    place: Path, environ: dict[str, str], tmp_path: Path, arguments: str, code: int, reason: str
+) -> None:
+    (tmp_path / "file").touch()
+    assert reason in failure(code, konifer_fs(*arguments.split(), environ=environ, cwd=tmp_path))
+
+
+@pytest.fixture
+def conf(environ: dict[str, str], tmp_path: Path, database: str) -> Path:
+    """A konifer.conf whose stores are there, and empty."""
+    (tmp_path / "objects" / "assets").mkdir(parents=True)
+    objects = f'object-store {{ provider = filesystem, filesystem.mount-path = "{tmp_path / "objects"}" }}'
+    (tmp_path / "konifer.conf").write_text(f"{spell_database(database)}\n{objects}")
+    assert konifer_fs("migrate", "-c", tmp_path / "konifer.conf", environ=environ).returncode == 0
+    return tmp_path / "konifer.conf"
+
+
+@pytest.mark.parametrize(
+    ("command", "full", "closed"),
+    [("status", 1, 1), ("mount --help", 1, 1), ("doctor -c", 1, 1), ("fsck --json -c", 8, 32)],
+)
+def test_output_that_cannot_be_written_is_no_accident(
+    environ: dict[str, str], conf: Path, command: str, full: int, closed: int
+) -> None:
+    arguments = [*command.split(), *([str(conf)] if command.endswith("-c") else [])]
+    reading, writing = os.pipe()
+    os.close(reading)
+    for output, code, said in (
+        (os.open("/dev/full", os.O_WRONLY), full, "konifer-fs: No space left on device\n"),
+        (writing, closed, ""),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "konifer_fs_daemon", *arguments],
+            stdout=output, stderr=subprocess.PIPE, text=True, timeout=60, check=False, env=environ,
+        )  # fmt: skip
+        os.close(output)
+        assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_no_number_is_no_interval(environ: dict[str, str]) -> None:
+    assert "it is no number" in konifer_fs("top", "--interval", "nan", environ=environ).stderr
+
+
 def test_unmounting_what_is_not_mounted_says_so(place: Path, environ: dict[str, str]) -> None:
     assert "no konifer-fs is mounted at" in failure(1, konifer_fs("umount", place, environ=environ))
 
