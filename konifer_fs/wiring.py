@@ -29,6 +29,7 @@ from konifer_fs.config import (
     OnOverwrite,
     S3StoreSettings,
 )
+from konifer_fs.domain.address import spell_server
 from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.errors import NoSuchName
 from konifer_fs.domain.node import Directory
@@ -187,7 +188,7 @@ def describe_places(config: Config) -> Mapping[str, str]:
     data, objects = config.data_store, config.object_store
     embedded = "in memory" if config.in_memory else f"embedded PostgreSQL in {config.data_dir / 'postgres'}"
     if isinstance(objects, S3StoreSettings):
-        place = f"S3 at {objects.endpoint_url or objects.region}"
+        place = f"S3 at {spell_server(objects.endpoint_url) if objects.endpoint_url else objects.region}"
     elif isinstance(objects, InMemoryStoreSettings):
         place = f"in memory, up to {objects.max_bytes} bytes"
     elif objects is None and config.in_memory:

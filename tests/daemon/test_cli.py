@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from konifer_fs.config import load
+from konifer_fs.wiring import describe_places
 from konifer_fs_daemon import doctor
 from tests.mount.mounting import konifer_fs, spell_database
 
@@ -182,6 +184,16 @@ def test_the_doctor_names_what_is_ill_and_how_to_mend_it(
     assert "konifer-fs migrate" in done.stdout
     assert "✗ bucket assets: " in done.stdout
     assert "✓ ltree" in done.stdout
+
+
+def test_the_doctor_tells_no_password_of_a_store(environ: dict[str, str], tmp_path: Path) -> None:
+    conf = tmp_path / "konifer.conf"
+    address = "http://user:geheim@127.0.0.1:9/geheim"
+    conf.write_text(f'object-store {{ provider = s3, s3.endpoint-url = "{address}" }}\nfilesystem.deadline = 1s')
+    environ |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "geheim"}
+    assert describe_places(load(conf, environ))["objects"] == "S3 at 127.0.0.1:9"
+    done = konifer_fs("doctor", "-c", conf, environ=environ)
+    assert "geheim" not in done.stdout + done.stderr
 
 
 def test_the_doctor_says_how_workers_are_confined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
