@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from konifer_fs.adapters.postgres import embedded
 from konifer_fs.config import load
 from konifer_fs.wiring import describe_places
 from konifer_fs_daemon import doctor
@@ -184,6 +185,36 @@ def test_the_doctor_names_what_is_ill_and_how_to_mend_it(
     assert "konifer-fs migrate" in done.stdout
     assert "✗ bucket assets: " in done.stdout
     assert "✓ ltree" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "spool", "ill"),
+    [("file/x", "", ["data directory", "spool"]), ("data", "file", ["spool"]), ("file/x", "spool", ["data directory"])],
+)
+def test_the_doctor_takes_no_file_for_a_directory(
+    environ: dict[str, str], tmp_path: Path, data_dir: str, spool: str, ill: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "k.conf").write_text(f"filesystem.spool-dir = {spool}" if spool else "")
+    done = konifer_fs("doctor", "-c", "k.conf", "--data-dir", data_dir, environ=environ, cwd=tmp_path)
+    assert done.returncode == 1
+    told = [f"✗ {check}: {tmp_path}/file is not a directory" for check in ill]
+    assert [line for line in done.stdout.splitlines() if "is not a directory" in line] == told
+
+
+def test_the_doctor_makes_no_database_and_knows_what_the_next_mount_does(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "postgres").mkdir()
+    assert "✓ database: the first mount makes" in konifer_fs("doctor", "--data-dir", tmp_path, environ=environ).stdout
+    assert "nothing is stored" in konifer_fs("fsck", "--data-dir", tmp_path, environ=environ).stderr
+    assert not list((tmp_path / "postgres").iterdir())
+    embedded.start(tmp_path / "postgres").stop()
+    for _ in range(2):
+        done = konifer_fs("doctor", "--data-dir", tmp_path, environ=environ)
+        assert "✓ schema: the next mount" in done.stdout
+    konifer_fs("migrate", "--data-dir", tmp_path, environ=environ)
+    assert "✓ schema: as this version" in konifer_fs("doctor", "--data-dir", tmp_path, environ=environ).stdout
 
 
 def test_the_doctor_tells_no_password_of_a_store(environ: dict[str, str], tmp_path: Path) -> None:
