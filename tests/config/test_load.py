@@ -246,6 +246,11 @@ def test_sizes_are_spelled_as_in_hocon(loads: Loads, text: str, expected: int) -
     assert loads(f"filesystem.spool-max-bytes = {text}").filesystem.spool_max_bytes == expected
 
 
+@pytest.mark.parametrize("key", ["local-max-bytes", "cache-max-bytes", "cache-min-free-bytes"])
+def test_what_may_be_nothing_may_be_0(loads: Loads, key: str) -> None:
+    assert getattr(loads(f"filesystem.{key} = 0").filesystem, key.replace("-", "_")) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
