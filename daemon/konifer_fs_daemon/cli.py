@@ -97,12 +97,16 @@ def main() -> None:
     os.umask(0o077)
 
 
-def _config_options(command: F) -> F:
-    command = click.option("--in-memory", is_flag=True, help="Keep everything in memory, until unmounted.")(command)
+def _lasting_options(command: F) -> F:
     command = click.option(
         "--data-dir", type=_DIRECTORY, help="Where drafts and the embedded stores lie [~/.local/share/konifer-fs]."
     )(command)
     return click.option("-c", "--config", "config_file", type=_FILE, help="A konifer.conf.")(command)
+
+
+def _config_options(command: F) -> F:
+    command = click.option("--in-memory", is_flag=True, help="Keep everything in memory, until unmounted.")(command)
+    return _lasting_options(command)
 
 
 def _complete_words(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
@@ -184,7 +188,7 @@ def top(mountpoint: Path | None, interval: float, once: bool) -> None:
 
 
 @main.command()
-@_config_options
+@_lasting_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--retry", is_flag=True, help="Try to store what is pending now.")
 @click.option("--export", "target", type=_DIRECTORY, metavar="DIR", help="Copy the bytes of all of them into DIR.")
@@ -207,7 +211,6 @@ def drafts(
     from konifer_fs_daemon.running import drain, list_running, read_status
 
     with Progress("storing", lines=True) as progress:
-        del arguments["in_memory"]
         for file in drop:
             found.drop(file)
         if retry:
@@ -223,7 +226,7 @@ def drafts(
 
 
 @main.command()
-@_config_options
+@_lasting_options
 @click.option("--join", is_flag=True, help="Have konifer-fs beside the Konifer that made the database.")
 @click.option("--triggers", is_flag=True, help="Add triggers and indexes to Konifer's tables, or print them.")
 def migrate(**arguments: Any) -> None:  # noqa: ANN401

@@ -6,11 +6,13 @@ What the daemon does once it runs is in `serve`.
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from konifer_fs.config import Config, ConfigError, FilesystemStoreSettings, load
-from konifer_fs.domain.path import AssetPath
+from konifer_fs.domain.errors import NameTooLong
+from konifer_fs.domain.path import AssetPath, encode_name
 from konifer_fs_daemon.guardian import Guardian
 from konifer_fs_daemon.launch import Readiness, launch
 from konifer_fs_daemon.logs import start_logging
@@ -102,9 +104,7 @@ def run(request: MountRequest, readiness: Readiness) -> None:
     serve(request, readiness, Guardian(request.mountpoint))
 
 
-def migrate_configured(
-    *, config_file: Path | None, data_dir: Path | None, in_memory: bool, join: bool, triggers: bool
-) -> str:
+def migrate_configured(*, config_file: Path | None, data_dir: Path | None, join: bool, triggers: bool) -> str:
     """Migrate the configured database, and say so, and what is left to the owner of Konifer's tables.
 
     Raises ConfigError, SchemaMismatch, StoreUnreachable.
@@ -112,7 +112,7 @@ def migrate_configured(
     from konifer_fs.adapters.postgres.migrate import migrate_database
     from konifer_fs.wiring import describe_places, open_database
 
-    config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
+    config = load(config_file, os.environ, data_dir=data_dir)
     with open_database(config) as conninfo:
         done = migrate_database(conninfo, join=join, triggers=triggers)
     lines = [f"{describe_places(config)['metadata']} is at this version's schema"]
@@ -144,7 +144,10 @@ def _read_subpath(text: str) -> AssetPath:
     try:
         return AssetPath.from_konifer(text)
     except ValueError as error:
-        raise OptionError(f"--subpath {text}: letters, digits, `-` and `_` between slashes, as /users/123") from error
+        reason = f"--subpath {text}: letters, digits, `-` and `_` between slashes, as /users/123"
+        with suppress(UnicodeEncodeError, NameTooLong):
+            reason += f"; a directory that is shown so is stored as {'/'.join(map(encode_name, text.split('/')))}"
+        raise OptionError(reason) from error
 
 
 def _check_outside(mountpoint: Path, config: Config) -> None:

@@ -74,7 +74,9 @@ def test_what_a_mount_needs_cannot_lie_on_it(environ: dict[str, str], tmp_path: 
 
 
 def test_a_subpath_that_konifer_cannot_have_is_refused(place: Path, environ: dict[str, str]) -> None:
-    assert "--subpath /a b" in failure(2, konifer_fs("mount", "--subpath", "/a b", place, environ=environ))
+    refused = failure(2, konifer_fs("mount", "--subpath", "/a b", place, environ=environ))
+    assert "--subpath /a b" in refused
+    assert "is stored as /a__20b" in refused
 
 
 @pytest.mark.parametrize("command", ["mount", "umount", "status", "warm", "drafts", "doctor --data-dir"])
@@ -232,6 +234,12 @@ def test_the_doctor_says_how_workers_are_confined(monkeypatch: pytest.MonkeyPatc
     *_, last = doctor.examine(config_file=None, data_dir=tmp_path, in_memory=True)
     assert not last.well
     assert "install libseccomp2" in last.finding
+
+
+@pytest.mark.parametrize("command", ["migrate", "drafts"])
+def test_what_is_in_memory_cannot_be_migrated_or_listed(environ: dict[str, str], command: str) -> None:
+    done = konifer_fs(command, "--in-memory", environ=environ)
+    assert (done.returncode, "No such option" in done.stderr) == (2, True)
 
 
 def test_migrating_can_be_repeated(environ: dict[str, str], tmp_path: Path) -> None:
