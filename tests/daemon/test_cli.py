@@ -12,6 +12,7 @@ from konifer_fs.adapters.postgres import embedded
 from konifer_fs.config import load
 from konifer_fs.wiring import describe_places
 from konifer_fs_daemon import doctor
+from konifer_fs_daemon.__main__ import run
 from tests.mount.mounting import konifer_fs, spell_database
 
 
@@ -272,3 +273,19 @@ def test_a_shell_completes_what_is_typed(environ: dict[str, str], typed: list[st
         capture_output=True, text=True, timeout=60, check=False, env=environ,
     )  # fmt: skip
     assert done.stdout.split() == completed, done.stderr
+
+
+class Interrupting:
+    """Presses Ctrl-C when the commands are imported."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "konifer_fs_daemon.cli":
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_modules_are_imported_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "konifer_fs_daemon.cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 130
