@@ -160,11 +160,21 @@ def status(mountpoint: Path | None, as_json: bool) -> None:
     from konifer_fs_daemon.reports import describe
     from konifer_fs_daemon.running import list_running, read_status
 
-    found = list_running(_note) if mountpoint is None else [read_status(resolve(mountpoint))]
+    silent: list[str] = []
+    found = list_running(silent.append) if mountpoint is None else [read_status(resolve(mountpoint))]
+    code = _tell_silent(silent)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
+    elif found or not silent:
         click.echo("\n\n".join(map(describe, found)) or "nothing is mounted")
+    sys.exit(code)
+
+
+def _tell_silent(silent: list[str]) -> int:
+    """Say which daemons did not answer, so that something may be missing; gives the exit code."""
+    for told in dict.fromkeys(silent):
+        _note(told)
+    return 1 if silent else 0
 
 
 def _refuse_nan(_context: click.Context, option: click.Parameter, value: float) -> float:
@@ -210,19 +220,24 @@ def drafts(
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.running import drain, list_running, read_status
 
+    silent: list[str] = []
     with Progress("storing", lines=True) as progress:
         for file in drop:
             found.drop(file)
         if retry:
-            for status in [read_status(resolve(mountpoint))] if mountpoint else list_running(_note):
+            for status in [read_status(resolve(mountpoint))] if mountpoint else list_running(silent.append):
                 drain(Path(status["mountpoint"]), Path(status["socket"]), progress.show)
-        listed = found.list_all(mountpoint, _note, **arguments)
-        if target is not None:
-            for copy in found.export(listed, target):
-                click.echo(copy)
-            return
-    click.echo(json.dumps(listed, indent=2, ensure_ascii=False) if as_json else found.describe(listed))
-    sys.exit(1 if retry and any(draft["state"] == "pending" for draft in listed) else 0)
+        listed = found.list_all(mountpoint, silent.append, **arguments)
+    code = _tell_silent(silent)
+    if target is not None:
+        for copy in found.export(listed, target):
+            click.echo(copy)
+        sys.exit(code)
+    if as_json:
+        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+    elif listed or not silent:
+        click.echo(found.describe(listed))
+    sys.exit(1 if retry and any(draft["state"] == "pending" for draft in listed) else code)
 
 
 @main.command()

@@ -35,15 +35,12 @@ def reason_not_to_mount() -> str:
 
 
 def konifer_fs(
-    *arguments: str | Path,
-    environ: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    seconds: float = SECONDS,
+    *arguments: str | Path, environ: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command of konifer-fs and give what became of it."""
     return subprocess.run(
         [sys.executable, "-m", "konifer_fs_daemon", *map(str, arguments)],
-        capture_output=True, text=True, timeout=seconds, check=False, env=environ, cwd=cwd,
+        capture_output=True, text=True, timeout=SECONDS, check=False, env=environ, cwd=cwd,
     )  # fmt: skip
 
 
