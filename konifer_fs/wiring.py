@@ -29,6 +29,7 @@ from konifer_fs.config import (
     OnOverwrite,
     S3StoreSettings,
 )
+from konifer_fs.domain.address import spell_server
 from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.errors import NoSuchName
 from konifer_fs.domain.node import Directory
@@ -79,8 +80,7 @@ def wire(
 ) -> Iterator[Wired]:
     """Open everything that the mount called `name` needs.
 
-    The embedded database is brought to this version's schema, but not by a read-only mount, which does without it
-    beside a Konifer.
+    The embedded database is brought to this version's schema, but a lasting one not by a read-only mount.
 
     Raises:
         SchemaMismatch: the database is at another version; says which command to run.
@@ -92,7 +92,7 @@ def wire(
     with ExitStack() as stack:
         directory = stack.enter_context(_directory(config))
         conninfo = stack.enter_context(open_database(config))
-        if config.data_store is None and not read_only:
+        if config.data_store is None and (config.in_memory or not read_only):
             migrate_database(conninfo)
         joined = check_database(conninfo, read_only=read_only)
         if not joined:
@@ -137,6 +137,11 @@ def _figures_of_connections(metadata: PostgresStore) -> list[Figure]:
         Figure("konifer_fs_connections_idle", "Of these, unused ones.", lambda: metadata.count_connections().idle),
         Figure("konifer_fs_connections_awaited", "Who waits for one.", lambda: metadata.count_connections().awaited),
     ]
+
+
+def is_fresh(config: Config) -> bool:
+    """Whether the first mount has yet to make the embedded database; where that fails, only its directory is left."""
+    return config.data_store is None and not (config.data_dir / "postgres" / "cluster").exists()
 
 
 @contextmanager
@@ -187,7 +192,7 @@ def describe_places(config: Config) -> Mapping[str, str]:
     data, objects = config.data_store, config.object_store
     embedded = "in memory" if config.in_memory else f"embedded PostgreSQL in {config.data_dir / 'postgres'}"
     if isinstance(objects, S3StoreSettings):
-        place = f"S3 at {objects.endpoint_url or objects.region}"
+        place = f"S3 at {spell_server(objects.endpoint_url) if objects.endpoint_url else objects.region}"
     elif isinstance(objects, InMemoryStoreSettings):
         place = f"in memory, up to {objects.max_bytes} bytes"
     elif objects is None and config.in_memory:

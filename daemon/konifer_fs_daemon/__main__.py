@@ -1,5 +1,17 @@
-"""`python -m konifer_fs_daemon`: how a background daemon is started."""
+"""The command `konifer-fs`, and `python -m konifer_fs_daemon`, which is how a background daemon is started."""
 
-from konifer_fs_daemon.cli import main
+import signal
+import sys
 
-main(prog_name="konifer-fs")
+
+def run() -> None:
+    """Run the command; Ctrl-C ends it without a traceback also while its modules are imported."""
+    try:
+        from konifer_fs_daemon.cli import main
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    main(prog_name="konifer-fs")
+
+
+if __name__ == "__main__":
+    run()

@@ -18,7 +18,7 @@ from konifer_fs.adapters.postgres.migrate import check_database
 from konifer_fs.config import Config, InMemoryStoreSettings, load
 from konifer_fs.domain.errors import StoreRefused
 from konifer_fs.ports import Examiner, ObjectStore
-from konifer_fs.wiring import open_database, open_objects
+from konifer_fs.wiring import is_fresh, open_database, open_objects
 from konifer_fs.workflows.fsck import Finding, Fsck
 from konifer_fs.workflows.gc import collect
 from konifer_fs.workflows.index import index
@@ -85,7 +85,7 @@ def _opened(config: Config) -> Iterator[tuple[Examiner, ObjectStore]]:
     """Open both stores as they are; nothing is made or migrated."""
     if config.in_memory or isinstance(config.object_store, InMemoryStoreSettings):
         raise StoreRefused("what is kept in memory is seen by its own mount only")
-    if config.data_store is None and not (config.data_dir / "postgres").exists():
+    if is_fresh(config):
         raise StoreRefused(f"nothing is stored in {config.data_dir} yet")
     with open_database(config) as conninfo:
         check_database(conninfo)

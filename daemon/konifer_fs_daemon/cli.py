@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 it failed, 2 the arguments or the configuration are wrong;
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,31 +18,95 @@ import click
 from konifer_fs.config import ConfigError
 from konifer_fs.domain.errors import KoniferFsError
 from konifer_fs.domain.thumbnails import SIZES
-from konifer_fs_daemon.fsck import FAILED, MISUSED, FsckCommand, ending_as_fsck, read_grace, read_long_grace
+from konifer_fs_daemon.fsck import (
+    FAILED,
+    MISUSED,
+    FsckCommand,
+    drop_output,
+    ending_as_fsck,
+    read_grace,
+    read_long_grace,
+)
 from konifer_fs_daemon.launch import LaunchFailed, Readiness
 from konifer_fs_daemon.mountpoint import MountRefused, resolve
 from konifer_fs_daemon.options import WORDS, OptionError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MOUNTPOINT = click.Path(path_type=Path)
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_DIRECTORY = click.Path(path_type=Path, file_okay=False)
+
+class _Path(click.Path):
+    """A path, and no unset variable. What may be anything is not looked at: a mount there may not answer."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        if not os.fspath(value):
+            self.fail("it is empty", param, ctx)
+        return Path(value) if self.file_okay and self.dir_okay else super().convert(value, param, ctx)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+MOUNTPOINT = _Path(path_type=Path)
+_FILE = _Path(path_type=Path, dir_okay=False)
+_DIRECTORY = _Path(path_type=Path, file_okay=False)
+
+
+def _note(text: str) -> None:
+    click.echo(f"konifer-fs: {text}", err=True)
+
+
+@contextmanager
+def explained(readiness: Readiness | None = None, *, failed: int = 1, misused: int = 2) -> Iterator[None]:
+    """End with one sentence on stderr instead of a traceback for everything that is expected to go wrong.
+
+    That nobody reads the output any more is left to the caller.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (ConfigError, OptionError, LaunchFailed, KoniferFsError, MountRefused, OSError) as error:
+        code = misused if isinstance(error, ConfigError | OptionError) else failed
+        if isinstance(error, LaunchFailed):
+            code = error.code
+        reason = _spell(error) if isinstance(error, OSError) else str(error)
+        if readiness:
+            readiness.tell_failure(reason, code)
+        _note(reason)
+        drop_output()
+        sys.exit(code)
+
+
+def _spell(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return reason if error.filename is None else f"{error.filename}: {reason}"
+
+
+class _Commands(click.Group):
+    """The commands, none of which ends with a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own, passed on
+        """Run one as the arguments say."""
+        with explained():
+            return super().main(*args, **kwargs)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("konifer-fs"), prog_name="konifer-fs")
 def main() -> None:
     """Mount a store of images (PostgreSQL and an object store) as a local directory."""
     os.umask(0o077)
 
 
-def _config_options(command: F) -> F:
-    command = click.option("--in-memory", is_flag=True, help="Keep everything in memory, until unmounted.")(command)
+def _lasting_options(command: F) -> F:
     command = click.option(
         "--data-dir", type=_DIRECTORY, help="Where drafts and the embedded stores lie [~/.local/share/konifer-fs]."
     )(command)
     return click.option("-c", "--config", "config_file", type=_FILE, help="A konifer.conf.")(command)
+
+
+def _config_options(command: F) -> F:
+    command = click.option("--in-memory", is_flag=True, help="Keep everything in memory, until unmounted.")(command)
+    return _lasting_options(command)
 
 
 def _complete_words(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
@@ -61,7 +126,7 @@ def _complete_words(_context: click.Context, _parameter: click.Parameter, typed:
 @click.option("--mounter", type=_FILE, metavar="SOCKET", help="Have it mounted by who listens there, as the unit has.")
 @click.option("--log-file", type=_FILE, hidden=True)
 @click.option("--ready-fd", type=int, hidden=True)
-@click.argument("mountpoint", type=_MOUNTPOINT)
+@click.argument("mountpoint", type=MOUNTPOINT)
 def mount(foreground: bool, ready_fd: int | None, **arguments: Any) -> None:  # noqa: ANN401
     """Mount at MOUNTPOINT, and return once it answers."""
     from konifer_fs_daemon import mount as mounting
@@ -77,51 +142,68 @@ def mount(foreground: bool, ready_fd: int | None, **arguments: Any) -> None:  # 
 
 @main.command()
 @click.option("--force", is_flag=True, help="Leave what cannot be stored in the spool, for the next mount.")
-@click.argument("mountpoint", type=_MOUNTPOINT)
+@click.argument("mountpoint", type=MOUNTPOINT)
 def umount(mountpoint: Path, force: bool) -> None:
     """Store what is pending at MOUNTPOINT, unmount it, and return once its daemon is gone."""
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.running import unmount
 
-    with explained(), Progress("storing", lines=True) as progress:
-        unmount(resolve(mountpoint), force=force, progress=progress.show)
+    with Progress("storing", lines=True) as progress:
+        unmount(resolve(mountpoint), force=force, progress=progress.show, note=_note)
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.argument("mountpoint", type=_MOUNTPOINT, required=False)
+@click.argument("mountpoint", type=MOUNTPOINT, required=False)
 def status(mountpoint: Path | None, as_json: bool) -> None:
     """Tell about the mount at MOUNTPOINT, or about all of this user's."""
     from konifer_fs_daemon.reports import describe
     from konifer_fs_daemon.running import list_running, read_status
 
-    with explained():
-        found = list_running() if mountpoint is None else [read_status(resolve(mountpoint))]
+    silent: list[str] = []
+    found = list_running(silent.append) if mountpoint is None else [read_status(resolve(mountpoint))]
+    code = _tell_silent(silent)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
+    elif found or not silent:
         click.echo("\n\n".join(map(describe, found)) or "nothing is mounted")
+    sys.exit(code)
+
+
+def _tell_silent(silent: list[str]) -> int:
+    """Say which daemons did not answer, so that something may be missing; gives the exit code."""
+    for told in dict.fromkeys(silent):
+        _note(told)
+    return 1 if silent else 0
+
+
+def _refuse_nan(_context: click.Context, option: click.Parameter, value: float) -> float:
+    if math.isnan(value):
+        raise click.BadParameter("it is no number", param=option)
+    return value
 
 
 @main.command()
-@click.option("--interval", type=click.FloatRange(0.1, 3600), default=2.0, metavar="SECONDS", help="Between looks [2].")
+@click.option(
+    "--interval", type=click.FloatRange(0.1, 3600), callback=_refuse_nan, default=2.0, metavar="SECONDS",
+    help="Between looks [2].",
+)  # fmt: skip
 @click.option("--once", is_flag=True, help="Look twice, print one table, and end.")
-@click.argument("mountpoint", type=_MOUNTPOINT, required=False)
+@click.argument("mountpoint", type=MOUNTPOINT, required=False)
 def top(mountpoint: Path | None, interval: float, once: bool) -> None:
     """Show what the mount at MOUNTPOINT is doing, or all of this user's, until interrupted."""
     from konifer_fs_daemon.top import watch
 
-    with explained():
-        watch(mountpoint and resolve(mountpoint), interval, once=once or not sys.stdout.isatty())
+    watch(mountpoint and resolve(mountpoint), interval, _note, once=once or not sys.stdout.isatty())
 
 
 @main.command()
-@_config_options
+@_lasting_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--retry", is_flag=True, help="Try to store what is pending now.")
 @click.option("--export", "target", type=_DIRECTORY, metavar="DIR", help="Copy the bytes of all of them into DIR.")
 @click.option("--drop", type=_FILE, multiple=True, metavar="FILE", help="Remove this one; the entry under it is back.")
-@click.argument("mountpoint", type=_MOUNTPOINT, required=False)
+@click.argument("mountpoint", type=MOUNTPOINT, required=False)
 def drafts(
     mountpoint: Path | None,
     retry: bool,
@@ -138,24 +220,28 @@ def drafts(
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.running import drain, list_running, read_status
 
-    with explained(), Progress("storing", lines=True) as progress:
-        del arguments["in_memory"]
+    silent: list[str] = []
+    with Progress("storing", lines=True) as progress:
         for file in drop:
             found.drop(file)
         if retry:
-            for status in [read_status(resolve(mountpoint))] if mountpoint else list_running():
+            for status in [read_status(resolve(mountpoint))] if mountpoint else list_running(silent.append):
                 drain(Path(status["mountpoint"]), Path(status["socket"]), progress.show)
-        listed = found.list_all(mountpoint, **arguments)
-        if target is not None:
-            for copy in found.export(listed, target):
-                click.echo(copy)
-            return
-    click.echo(json.dumps(listed, indent=2, ensure_ascii=False) if as_json else found.describe(listed))
-    sys.exit(1 if retry and any(draft["state"] == "pending" for draft in listed) else 0)
+        listed = found.list_all(mountpoint, silent.append, **arguments)
+    code = _tell_silent(silent)
+    if target is not None:
+        for copy in found.export(listed, target):
+            click.echo(copy)
+        sys.exit(code)
+    if as_json:
+        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+    elif listed or not silent:
+        click.echo(found.describe(listed))
+    sys.exit(1 if retry and any(draft["state"] == "pending" for draft in listed) else code)
 
 
 @main.command()
-@_config_options
+@_lasting_options
 @click.option("--join", is_flag=True, help="Have konifer-fs beside the Konifer that made the database.")
 @click.option("--triggers", is_flag=True, help="Add triggers and indexes to Konifer's tables, or print them.")
 def migrate(**arguments: Any) -> None:  # noqa: ANN401
@@ -166,8 +252,7 @@ def migrate(**arguments: Any) -> None:  # noqa: ANN401
     """
     from konifer_fs_daemon.mount import migrate_configured
 
-    with explained():
-        click.echo(migrate_configured(**arguments))
+    click.echo(migrate_configured(**arguments))
 
 
 @main.command()
@@ -177,10 +262,9 @@ def doctor(**arguments: Any) -> None:  # noqa: ANN401
     from konifer_fs_daemon.doctor import examine
 
     well = True
-    with explained():
-        for check in examine(**arguments):
-            click.echo(check.describe())
-            well = well and check.well
+    for check in examine(**arguments):
+        click.echo(check.describe())
+        well = well and check.well
     sys.exit(0 if well else 1)
 
 
@@ -228,8 +312,7 @@ def gc(**arguments: Any) -> None:  # noqa: ANN401
     """
     from konifer_fs_daemon.checking import collect_garbage
 
-    with explained():
-        collect_garbage(**arguments)
+    collect_garbage(**arguments)
 
 
 @main.command()
@@ -242,8 +325,7 @@ def index(**arguments: Any) -> None:  # noqa: ANN401
     """
     from konifer_fs_daemon.checking import index_sizes
 
-    with explained():
-        index_sizes(**arguments)
+    index_sizes(**arguments)
 
 
 @main.command()
@@ -260,7 +342,7 @@ def thumbnails(directory: Path, sizes: tuple[str, ...]) -> None:
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.thumbnails import prime
 
-    with explained(), Progress("thumbnails", lines=False) as progress:
+    with Progress("thumbnails", lines=False) as progress:
         primed = prime(directory.absolute(), sizes, progress.show)
     for failure in primed.failures:
         click.echo(failure, err=True)
@@ -269,14 +351,14 @@ def thumbnails(directory: Path, sizes: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("path", type=_MOUNTPOINT)
+@click.argument("path", type=MOUNTPOINT)
 def warm(path: Path) -> None:
     """Read all files at and below PATH, so that contents from S3 are on local disk when they are wanted."""
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.reports import spell_size
     from konifer_fs_daemon.warming import warm
 
-    with explained(), Progress("warming", lines=False) as progress:
+    with Progress("warming", lines=False) as progress:
         warmed = warm(resolve(path), progress.show)
     for failure in warmed.failures:
         click.echo(failure, err=True)
@@ -285,28 +367,13 @@ def warm(path: Path) -> None:
 
 
 @main.command()
-@click.argument("path", type=_MOUNTPOINT)
+@click.argument("path", type=MOUNTPOINT)
 def evict(path: Path) -> None:
     """Free the local disk of contents from S3 at and below PATH; they are fetched again when they are read."""
     from konifer_fs_daemon.progress import Progress
     from konifer_fs_daemon.reports import spell_size
     from konifer_fs_daemon.warming import evict
 
-    with explained(), Progress("evicting", lines=False) as progress:
+    with Progress("evicting", lines=False) as progress:
         evicted = evict(resolve(path), progress.show)
     click.echo(f"{evicted['done']} entries, {spell_size(evicted['freed'])} freed")
-
-
-@contextmanager
-def explained(readiness: Readiness | None = None, *, failed: int = 1, misused: int = 2) -> Iterator[None]:
-    """End with one sentence on stderr instead of a traceback for everything that is expected to go wrong."""
-    try:
-        yield
-    except (ConfigError, OptionError, LaunchFailed, KoniferFsError, MountRefused) as error:
-        code = misused if isinstance(error, ConfigError | OptionError) else failed
-        if isinstance(error, LaunchFailed):
-            code = error.code
-        if readiness:
-            readiness.tell_failure(str(error), code)
-        click.echo(f"konifer-fs: {error}", err=True)
-        sys.exit(code)

@@ -8,11 +8,14 @@ import json
 import logging
 import os
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import trio
+
+from konifer_fs_daemon.mountpoint import MountRefused
 
 Message = Mapping[str, Any]
 Tell = Callable[[Message], Awaitable[None]]
@@ -22,26 +25,38 @@ log = logging.getLogger(__name__)
 
 _PATIENCE: Final = 30.0
 _LONGEST_REQUEST: Final = 4096
+# `struct ucred`, of the process that listens: unix(7)
+_CREDENTIALS: Final = struct.Struct("iII")
 
 
 class NobodyAnswers(Exception):
     """No daemon listens at this socket."""
 
 
-def ask(path: Path, command: str, **arguments: str) -> Iterator[Message]:
+class DaemonSilent(MountRefused):
+    """A daemon listens, and says nothing."""
+
+
+def ask(path: Path, command: str, *, patience: float = _PATIENCE, **arguments: str) -> Iterator[Message]:
     """Send `command` with its arguments to the mount that listens at `path` and give its answers as they come.
 
     Raises:
-        NobodyAnswers: nothing listens there, or it was silent for 30 s, or it went away.
+        NobodyAnswers: nothing listens there, or it went away.
+        DaemonSilent: it said nothing for `patience` seconds.
     """
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_PATIENCE)
+        connection.settimeout(patience)
         try:
             connection.connect(str(path))
             connection.sendall(json.dumps({"command": command, **arguments}).encode() + b"\n")
             with connection.makefile(encoding="utf-8") as lines:
                 for line in lines:
                     yield json.loads(line)
+        except TimeoutError as error:
+            pid, _, _ = _CREDENTIALS.unpack(
+                connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            )
+            raise DaemonSilent(f"the daemon {pid} does not answer") from error
         except (OSError, ValueError) as error:
             raise NobodyAnswers(f"{path}: {error}") from error
 

@@ -18,10 +18,10 @@ from konifer_fs.adapters.pillow.confining import SECCOMP
 from konifer_fs.adapters.pillow.engine import CONFINING_COMMAND
 from konifer_fs.adapters.postgres.dialects import find_dialect
 from konifer_fs.adapters.postgres.examining import examine as examine_server
-from konifer_fs.adapters.postgres.migrate import check_database
+from konifer_fs.adapters.postgres.migrate import check_database, rehearse_migration
 from konifer_fs.config import Config, load
 from konifer_fs.domain.errors import KoniferFsError
-from konifer_fs.wiring import describe_places, open_database, open_engine, open_objects, spool_directory
+from konifer_fs.wiring import describe_places, is_fresh, open_database, open_engine, open_objects, spool_directory
 from konifer_fs_daemon.mountpoint import list_mounts
 
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "lustre", "afs", "virtiofs"})
@@ -52,6 +52,7 @@ def examine(*, config_file: Path | None, data_dir: Path | None, in_memory: bool)
     yield _check_device()
     yield _check_fusermount()
     yield _check_allow_other()
+    yield _check_data_directory(config.data_dir)
     yield from _check_database(config)
     yield from _check_buckets(config)
     yield _check_spool(spool_directory(config, config.data_dir))
@@ -92,15 +93,13 @@ def _check_allow_other() -> Check:
 
 def _check_database(config: Config) -> Iterator[Check]:
     place = describe_places(config)["metadata"]
-    fresh = config.data_store is None and not (config.data_dir / "postgres").exists()
+    fresh = is_fresh(config)
     try:
         with open_database(replace(config, in_memory=True) if fresh else config) as conninfo:
             yield Check(name="database", well=True, finding=f"the first mount makes {place}" if fresh else place)
             yield from _check_server(conninfo)
             if not (fresh or config.in_memory):
-                yield (schema := _check_schema(conninfo))
-                if schema.well:
-                    yield _check_dialect(conninfo, config)
+                yield from _check_tables(conninfo, config)
     except KoniferFsError as error:
         yield Check(name="database", well=False, finding=str(error))
 
@@ -117,10 +116,27 @@ def _check_server(conninfo: str) -> Iterator[Check]:
     yield Check(name="clock", well=near, finding=apart if near else f"{apart}: set both by NTP")
 
 
+def _check_tables(conninfo: str, config: Config) -> Iterator[Check]:
+    schema = _check_schema(conninfo)
+    if schema.well:
+        yield schema
+        yield _check_dialect(conninfo, config)
+    else:
+        yield _check_migration(conninfo) if config.data_store is None else schema
+
+
 def _check_schema(conninfo: str) -> Check:
     def judge() -> str:
         check_database(conninfo)
         return "as this version needs it"
+
+    return _judged("schema", judge)
+
+
+def _check_migration(conninfo: str) -> Check:
+    def judge() -> str:
+        rehearse_migration(conninfo)
+        return "the next mount that is not read-only brings it to this version's"
 
     return _judged("schema", judge)
 
@@ -155,8 +171,23 @@ def _check_buckets(config: Config) -> Iterator[Check]:
                 yield Check(name=f"bucket {bucket}", well=True, finding=f"can be written to, {place}")
 
 
+def _check_data_directory(directory: Path) -> Check:
+    obstacle = _find_obstacle(_find_existing(directory))
+    return Check(name="data directory", well=not obstacle, finding=obstacle or str(directory))
+
+
+def _find_existing(directory: Path) -> Path:
+    return next(place for place in (directory, *directory.parents) if os.path.exists(place))  # noqa: PTH110 (never fails)
+
+
+def _find_obstacle(existing: Path) -> str:
+    if not existing.is_dir():
+        return f"{existing} is not a directory"
+    return "" if os.access(existing, os.W_OK | os.X_OK) else f"{existing} is not writable by this user"
+
+
 def _check_spool(directory: Path) -> Check:
-    existing = next(place for place in (directory, *directory.parents) if place.exists())
+    existing = _find_existing(directory)
     kind = _find_type(existing)
     free = shutil.disk_usage(existing).free
     finding = f"{directory} on {kind}, {free / 2**30:.1f} GiB free"
@@ -164,8 +195,8 @@ def _check_spool(directory: Path) -> Check:
         return Check(name="spool", well=False, finding=f"{finding}: set filesystem.spool-dir to a local disk")
     if free < _LITTLE_SPACE:
         return Check(name="spool", well=False, finding=f"{finding}: make room, or set filesystem.spool-dir elsewhere")
-    if not os.access(existing, os.W_OK):
-        return Check(name="spool", well=False, finding=f"{existing} is not writable by this user")
+    if obstacle := _find_obstacle(existing):
+        return Check(name="spool", well=False, finding=obstacle)
     return Check(name="spool", well=True, finding=finding)
 
 

@@ -1,12 +1,13 @@
 """`konifer-fs drafts`: what mounts have not stored, and what can be done about it.
 
-A running mount is asked; of one that is not mounted, or whose daemon has died, the spool is read.
+A running mount is asked; of one that is not mounted, or whose daemon has died or is silent, the spool is read.
 """
 
 import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,31 @@ from konifer_fs.domain.path import AssetPath
 from konifer_fs.spool import list_kept
 from konifer_fs.vfs.shown import spell_labels
 from konifer_fs.wiring import spool_directory
-from konifer_fs_daemon.control import NobodyAnswers, ask
+from konifer_fs_daemon.control import DaemonSilent, NobodyAnswers, ask
 from konifer_fs_daemon.mountpoint import MountRefused, list_mounts, resolve
 from konifer_fs_daemon.reports import spell_duration, spell_size
-from konifer_fs_daemon.running import find_running, list_running
+from konifer_fs_daemon.running import Note, find_running, list_running
 from konifer_fs_daemon.runtime import mount_name
 
 # As `reports.list_drafts` gives it, and the `mountpoint`.
 Listed = Mapping[str, Any]
 
 
-def list_all(mountpoint: Path | None, *, config_file: Path | None, data_dir: Path | None) -> list[Listed]:
+def list_all(mountpoint: Path | None, note: Note, *, config_file: Path | None, data_dir: Path | None) -> list[Listed]:
     """Give the drafts of the mount at `mountpoint`, mounted or not, or of all running ones.
+
+    Of a silent daemon `note` gets a sentence.
 
     Raises ConfigError; MountRefused for a mountpoint that nothing is known of.
     """
     if mountpoint is None:
-        return [draft for status in list_running() for draft in _ask(status)]
+        return [draft for status in list_running(note) for draft in _ask(status)]
     place = resolve(mountpoint)
-    if status := find_running(place):
-        return _ask(status)
+    try:
+        if status := find_running(place):
+            return _ask(status)
+    except DaemonSilent as error:
+        note(f"{error}: this is what its spool tells")
     config = load(config_file, os.environ, data_dir=data_dir)
     spool = spool_directory(config, config.data_dir) / mount_name(place)
     if not spool.is_dir():
@@ -77,16 +83,21 @@ def describe(drafts: Iterable[Listed]) -> str:
 def export(drafts: Iterable[Listed], directory: Path) -> list[Path]:
     """Copy the bytes of drafts into `directory`, under their paths on the mount; gives the copies.
 
-    Raises MountRefused for a name that is taken there, before anything is copied.
+    Raises MountRefused for a name that is taken there, or that two of them would have, before anything is copied.
     """
-    copies = {Path(draft["file"]): directory / draft["name"].lstrip("/") for draft in drafts}
-    for copy in copies.values():
+    copies = [(Path(draft["file"]), directory / draft["name"].lstrip("/")) for draft in drafts]
+    targets = [copy for _, copy in copies]
+    for copy in targets:
         if os.path.lexists(copy):
             raise MountRefused(f"{copy} exists already")
-    for file, copy in copies.items():
+    for copy, after in pairwise(sorted(targets)):
+        if after.is_relative_to(copy):
+            raise MountRefused(f"{copy} would be the copy of one draft and have another's place: export mount by mount")
+    for file, copy in copies:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
-    return list(copies.values())
+        with file.open("rb") as source, copy.open("xb") as target:
+            shutil.copyfileobj(source, target)
+    return targets
 
 
 def drop(file: Path) -> None:

@@ -3,6 +3,7 @@
 Light, for every command imports it; what they do is in `checking`.
 """
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -58,11 +59,19 @@ def read_long_grace(context: click.Context, option: click.Parameter, value: str)
     return grace
 
 
+def drop_output() -> None:
+    """Have what could not be printed not be tried again when Python ends, which would be another failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
 def ending_as_fsck() -> Iterator[None]:
     """Exit as fsck(8) does also where Python itself would exit with 1, which means "corrected" there."""
     try:
         yield
+    except BrokenPipeError:
+        drop_output()
+        sys.exit(CANCELLED)
     except KeyboardInterrupt:
         sys.exit(CANCELLED)
     except Exception:  # noqa: BLE001 - it is told

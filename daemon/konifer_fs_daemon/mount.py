@@ -6,11 +6,13 @@ What the daemon does once it runs is in `serve`.
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from konifer_fs.config import Config, load
-from konifer_fs.domain.path import AssetPath
+from konifer_fs.config import Config, ConfigError, FilesystemStoreSettings, load
+from konifer_fs.domain.errors import NameTooLong
+from konifer_fs.domain.path import AssetPath, encode_name
 from konifer_fs_daemon.guardian import Guardian
 from konifer_fs_daemon.launch import Readiness, launch
 from konifer_fs_daemon.logs import start_logging
@@ -59,6 +61,7 @@ def read_request(
         data_dir=data_dir, in_memory=in_memory, uid=words.uid, gid=words.gid, umask=words.umask,
     )  # fmt: skip
     place = resolve(mountpoint)
+    _check_outside(place, config)
     arguments = [
         *(["--config", str(config_file)] if config_file else []),
         *(["--data-dir", str(data_dir)] if data_dir else []),
@@ -101,9 +104,7 @@ def run(request: MountRequest, readiness: Readiness) -> None:
     serve(request, readiness, Guardian(request.mountpoint))
 
 
-def migrate_configured(
-    *, config_file: Path | None, data_dir: Path | None, in_memory: bool, join: bool, triggers: bool
-) -> str:
+def migrate_configured(*, config_file: Path | None, data_dir: Path | None, join: bool, triggers: bool) -> str:
     """Migrate the configured database, and say so, and what is left to the owner of Konifer's tables.
 
     Raises ConfigError, SchemaMismatch, StoreUnreachable.
@@ -111,7 +112,7 @@ def migrate_configured(
     from konifer_fs.adapters.postgres.migrate import migrate_database
     from konifer_fs.wiring import describe_places, open_database
 
-    config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
+    config = load(config_file, os.environ, data_dir=data_dir)
     with open_database(config) as conninfo:
         done = migrate_database(conninfo, join=join, triggers=triggers)
     lines = [f"{describe_places(config)['metadata']} is at this version's schema"]
@@ -143,8 +144,21 @@ def _read_subpath(text: str) -> AssetPath:
     try:
         return AssetPath.from_konifer(text)
     except ValueError as error:
-        raise OptionError(f"--subpath {text}: letters, digits, `-` and `_` between slashes, as /users/123") from error
+        reason = f"--subpath {text}: letters, digits, `-` and `_` between slashes, as /users/123"
+        with suppress(UnicodeEncodeError, NameTooLong):
+            reason += f"; a directory that is shown so is stored as {'/'.join(map(encode_name, text.split('/')))}"
+        raise OptionError(reason) from error
+
+
+def _check_outside(mountpoint: Path, config: Config) -> None:
+    """Raise ConfigError where the daemon would wait for itself: what it needs lies on its own mount."""
+    own, objects = config.filesystem, config.object_store
+    stored = objects.mount_path if isinstance(objects, FilesystemStoreSettings) else None
+    for place in filter(None, (config.data_dir, own.spool_dir, own.cache_dir, stored)):
+        spelled = Path(os.path.abspath(place))  # noqa: PTH100 (Path.absolute keeps `..`)
+        if spelled.is_relative_to(mountpoint) or Path(os.path.realpath(spelled)).is_relative_to(mountpoint):
+            raise ConfigError(f"{place} is to hold what the mount needs, and so cannot be at or below {mountpoint}")
 
 
 def _absolute(path: Path | None) -> Path | None:
-    return path and Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (Path.absolute keeps `..`)
+    return path and Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 (Path keeps `..`, and fails without a home)

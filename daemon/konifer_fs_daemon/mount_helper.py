@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from konifer_fs_daemon.cli import explained
+from konifer_fs_daemon.cli import MOUNTPOINT, explained
 from konifer_fs_daemon.options import split_words
 
 _MISUSED: Final = 1
@@ -26,7 +26,7 @@ _FAILED: Final = 32
 @click.option("-s", "-n", "ignored", is_flag=True, expose_value=False, help="Nothing: mount(8) may say so.")
 @click.option("-t", "kind", expose_value=False, hidden=True)
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
-@click.argument("mountpoint", type=click.Path(path_type=Path))
+@click.argument("mountpoint", type=MOUNTPOINT)
 def _command(source: Path, mountpoint: Path, options: tuple[str, ...], fake: bool, verbose: bool) -> None:
     """Mount what SOURCE configures at MOUNTPOINT: a konifer.conf, or a data directory."""
     from konifer_fs_daemon import mount

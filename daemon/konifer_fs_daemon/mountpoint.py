@@ -6,15 +6,18 @@ Used by `mount`, `umount` and `status`. Nothing here knows about daemons or stor
 import errno
 import os
 import re
+import select
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 FILESYSTEM_TYPE: Final = "fuse.konifer-fs"
 CONNECTIONS: Final = Path("/sys/fs/fuse/connections")
 _TIMEOUT: Final = 30.0
-_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+_ANSWER_SECONDS: Final = 5.0
+_OCTAL: Final = re.compile(rb"\\([0-7]{3})")
 
 
 class MountRefused(Exception):
@@ -57,13 +60,16 @@ def _list_devices() -> Mapping[Path, int]:
 
 
 def _read_mounts() -> Iterator[tuple[Path, int, str]]:
-    """Give each mountpoint, its `st_dev` and its type, in the order of mounting."""
-    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        before, _, after = line.partition(" - ")
-        fields = before.split(" ")
-        place = _OCTAL.sub(lambda found: chr(int(found[1], 8)), fields[4])
-        major, _, minor = fields[2].partition(":")
-        yield Path(place), os.makedev(int(major), int(minor)), after.split(" ")[0]
+    """Give each mountpoint, its `st_dev` and its type, in the order of mounting.
+
+    Lines end with a line feed only: the kernel escapes that, and no other character at which text may be split.
+    """
+    for line in filter(None, Path("/proc/self/mountinfo").read_bytes().split(b"\n")):
+        before, _, after = line.partition(b" - ")
+        fields = before.split(b" ")
+        place = _OCTAL.sub(lambda found: bytes([int(found[1], 8)]), fields[4])
+        major, _, minor = fields[2].partition(b":")
+        yield Path(os.fsdecode(place)), os.makedev(int(major), int(minor)), os.fsdecode(after.split(b" ")[0])
 
 
 def resolve(path: Path) -> Path:
@@ -79,12 +85,30 @@ def is_ours(mountpoint: Path) -> bool:
 
 
 def is_dead(mountpoint: Path) -> bool:
-    """Whether what is mounted at `mountpoint` has lost its daemon."""
+    """Whether what is mounted at `mountpoint` has lost its daemon; one that does not answer is not lost.
+
+    A child asks, which is left behind then: nobody who waits for the file system need be able to end.
+    """
+    child = os.fork()
+    if not child:
+        _exit_with_errno(mountpoint)
+    with os.fdopen(os.pidfd_open(child)) as ended:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        if poll.poll(_ANSWER_SECONDS * 1000):
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) in {errno.ENOTCONN, errno.ECONNABORTED}
+    os.kill(child, signal.SIGKILL)
+    return False
+
+
+def _exit_with_errno(mountpoint: Path) -> NoReturn:
+    number = 0
     try:
         os.statvfs(mountpoint)  # which, unlike stat, is never answered from the kernel's cache
     except OSError as error:
-        return error.errno in {errno.ENOTCONN, errno.ECONNABORTED}
-    return False
+        number = error.errno or 0
+    finally:
+        os._exit(number)
 
 
 def make_ready(mountpoint: Path) -> None:

@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-_IGNORED: Final = frozenset({"defaults", "auto", "noauto", "nofail", "_netdev", "nosuid", "nodev", "user", "exec"})
+# What mount(8) or systemd reads, and what holds here anyway.
+_IGNORED: Final = frozenset(
+    {
+        *("defaults", "auto", "noauto", "nofail", "_netdev", "user", "users", "nouser", "owner", "group"),
+        *("nosuid", "nodev", "exec", "async", "silent", "loud", "lazytime", "nolazytime"),
+        *("atime", "relatime", "norelatime", "strictatime", "nostrictatime", "diratime", "nodiratime"),
+    }
+)
 _FLAGS: Final = {
     "ro": "read_only",
     "allow_other": "allow_other",

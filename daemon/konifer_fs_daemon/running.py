@@ -10,23 +10,36 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from konifer_fs_daemon.control import Message, NobodyAnswers, ask
+from konifer_fs_daemon.control import DaemonSilent, Message, NobodyAnswers, ask
 from konifer_fs_daemon.mountpoint import MountRefused, detach, is_dead, is_ours
 from konifer_fs_daemon.runtime import list_sockets
 
+# A daemon answers in milliseconds, however slow its stores are.
+_ANSWER_SECONDS: Final = 5.0
 # Beyond what the daemon itself takes to drain: closing the stores, and a shared server's shutdown.
 _PATIENCE: Final = 60.0
 
 Progress = Callable[[Message], None]
+Note = Callable[[str], None]
 
 
-def list_running() -> list[dict[str, Any]]:
-    """Give the status of every mount of this user, by mountpoint."""
-    return sorted(filter(None, map(_find_status, list_sockets())), key=lambda status: str(status["mountpoint"]))
+def list_running(note: Note) -> list[dict[str, Any]]:
+    """Give the status of every mount of this user, by mountpoint; of a silent daemon `note` gets a sentence."""
+    found = []
+    for socket in list_sockets():
+        try:
+            found.append(_find_status(socket))
+        except DaemonSilent as error:
+            note(str(error))
+    return sorted(filter(None, found), key=lambda status: str(status["mountpoint"]))
 
 
 def find_running(mountpoint: Path) -> dict[str, Any] | None:
-    """Give the status of the mount at `mountpoint` (resolved), or None when no daemon of this user answers."""
+    """Give the status of the mount at `mountpoint` (resolved), or None when it has no daemon of this user.
+
+    Raises:
+        DaemonSilent: it has one that does not answer.
+    """
     return next(filter(None, map(_find_status, list_sockets(mountpoint))), None)
 
 
@@ -41,35 +54,42 @@ def read_status(mountpoint: Path) -> dict[str, Any]:
     raise MountRefused(f"no konifer-fs is mounted at {mountpoint}")
 
 
-def unmount(mountpoint: Path, *, force: bool, progress: Progress) -> None:
+def unmount(mountpoint: Path, *, force: bool, progress: Progress, note: Note) -> None:
     """Let the mount store what is pending, unmount, and return once its daemon is gone.
 
-    `progress` gets what the daemon tells of draining. A mount whose daemon died is detached.
+    `progress` gets what the daemon tells of draining. A mount whose daemon died is detached, and with `force` so is
+    one whose daemon does not answer; `note` is told that this one lives on.
 
     Raises:
-        MountRefused: nothing is mounted there, drafts cannot be stored (not with `force`), or a program uses it.
-            The mount then lives on.
+        MountRefused: nothing is mounted there, drafts cannot be stored or its daemon does not answer (not with
+            `force`), or a program uses it. The mount then lives on.
     """
     if not is_ours(mountpoint):
         raise MountRefused(f"no konifer-fs is mounted at {mountpoint}")
-    if is_dead(mountpoint):
+    try:
+        status = find_running(mountpoint)
+        left = drain(mountpoint, Path(status["socket"]), progress) if status else []
+    except DaemonSilent as error:
+        if not force:
+            raise MountRefused(f"{error} (konifer-fs umount --force {mountpoint} detaches its mount)") from error
+        detach(mountpoint, lazy=True)
+        note(f"{error}: its mount is detached; it holds the spool, and in it what is not stored, till it ends")
+        return
+    if status is None and is_dead(mountpoint):
         detach(mountpoint, lazy=True)
         return
-    status = find_running(mountpoint)
+    if left and not force:
+        raise MountRefused(_what_to_do(mountpoint, left))
     with closing(_Departure(status["pid"] if status else None)) as departure:
-        if status:
-            left = drain(mountpoint, Path(status["socket"]), progress)
-            if left and not force:
-                raise MountRefused(_what_to_do(mountpoint, left))
         detach(mountpoint, lazy=False)
         departure.wait(_PATIENCE + (status["drain_seconds"] if status else 0.0))
 
 
-def wait_for_predecessor(mountpoint: Path, note: Callable[[str], None]) -> None:
+def wait_for_predecessor(mountpoint: Path, note: Note) -> None:
     """Let a daemon end that still drains after a plain `umount` of `mountpoint`: it holds the spool till then.
 
     Raises:
-        MountRefused: it does not end.
+        MountRefused: it does not end, or does not answer.
     """
     if is_ours(mountpoint):
         return
@@ -81,7 +101,7 @@ def wait_for_predecessor(mountpoint: Path, note: Callable[[str], None]) -> None:
 
 def _find_status(socket: Path) -> dict[str, Any] | None:
     try:
-        return {**next(ask(socket, "status")), "socket": str(socket)}
+        return {**next(ask(socket, "status", patience=_ANSWER_SECONDS)), "socket": str(socket)}
     except (NobodyAnswers, StopIteration):
         return None
 

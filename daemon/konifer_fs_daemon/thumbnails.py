@@ -4,15 +4,16 @@ For file managers that do not read shared repositories. Everything is read from 
 another user's will do.
 """
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from konifer_fs.config import home_directory
 from konifer_fs.domain.thumbnails import (
     PNG_HEAD_BYTES,
     SHARED,
@@ -25,8 +26,11 @@ from konifer_fs.domain.thumbnails import (
 from konifer_fs_daemon.control import Message
 from konifer_fs_daemon.mountpoint import MountRefused
 from konifer_fs_daemon.running import Progress
+from konifer_fs_daemon.warming import walk
 
 _READERS: Final = 4
+# Of a draft, and of what is gone again.
+_NO_ENTRY: Final = frozenset({errno.ENODATA, errno.ENOENT})
 
 
 @dataclass(slots=True)
@@ -47,15 +51,16 @@ class _Wanted:
 def prime(directory: Path, sizes: Sequence[str], progress: Progress) -> Primed:
     """Have thumbnails of all pictures at and below `directory` in the user's cache; those that are up to date stay.
 
-    `directory` is absolute, as file managers will spell it. Raises MountRefused when it is no konifer-fs.
+    `directory` is absolute, as file managers will spell it. Raises MountRefused when it is no konifer-fs; ConfigError
+    where no home directory is known.
     """
     if not (directory / SHARED / "normal").is_dir():
         raise MountRefused(f"{directory} has no thumbnails to offer: is it on a mount of konifer-fs?")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "thumbnails"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or home_directory(os.environ) / ".cache") / "thumbnails"
     for size in sizes:
         (cache / size).mkdir(mode=0o700, parents=True, exist_ok=True)
     primed = Primed()
-    wanted = [_Wanted(picture, size) for picture in _list_pictures(directory) for size in sizes]
+    wanted = [_Wanted(picture, size) for picture in _list_pictures(directory, primed.failures) for size in sizes]
     with ThreadPoolExecutor(_READERS) as readers:
         running = {readers.submit(_prime_one, cache, each): each for each in wanted}
         for done, future in enumerate(as_completed(running), 1):
@@ -74,15 +79,18 @@ def _message(done: int, total: int) -> Message:
     return {"done": done, "total": total}
 
 
-def _list_pictures(directory: Path) -> Iterator[Path]:
-    """Give the entries at and below a directory, as far as it may be read."""
-    for place, below, names in os.walk(directory):
+def _list_pictures(directory: Path, failures: list[str]) -> Iterator[Path]:
+    """Give the entries at and below a directory; `failures` gets a line for each that may not be read."""
+    for place, below, names in walk(directory, failures):
         below.sort()
         for name in sorted(names):
             picture = Path(place, name)
-            with suppress(OSError):
+            try:
                 if not picture.is_symlink() and os.getxattr(picture, "user.konifer.entry-id"):
                     yield picture
+            except OSError as error:
+                if error.errno not in _NO_ENTRY:
+                    failures.append(f"{picture}: {error.strerror}")
 
 
 def _prime_one(cache: Path, wanted: _Wanted) -> bool:

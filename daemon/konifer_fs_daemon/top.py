@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from konifer_fs_daemon.reports import spell_duration, spell_size
-from konifer_fs_daemon.running import list_running, read_status
+from konifer_fs_daemon.running import Note, list_running, read_status
 
 _UNSTORED: Final = ("pending", "incomplete", "writing")
 _MOST_OPERATIONS: Final = 12
@@ -31,14 +31,14 @@ class Rate(NamedTuple):
     milliseconds: float
 
 
-def watch(mountpoint: Path | None, interval: float, *, once: bool) -> None:
-    """Draw until interrupted, or once after one interval.
+def watch(mountpoint: Path | None, interval: float, note: Note, *, once: bool) -> None:
+    """Draw until interrupted, or once after one interval; of a silent daemon `note` gets a sentence.
 
     Raises:
         MountRefused: nothing of this user answers at `mountpoint`.
     """
     console = Console()
-    looks = _look(mountpoint, interval)
+    looks = _look(mountpoint, interval, note)
     if once:
         console.print(next(looks))
         return
@@ -50,19 +50,19 @@ def watch(mountpoint: Path | None, interval: float, *, once: bool) -> None:
         return
 
 
-def _look(mountpoint: Path | None, interval: float) -> Iterator[Group]:
-    before, at = _ask(mountpoint), time.monotonic()
+def _look(mountpoint: Path | None, interval: float, note: Note) -> Iterator[Group]:
+    before, at = _ask(mountpoint, note), time.monotonic()
     while True:
         time.sleep(interval)
-        now, then = _ask(mountpoint), at
+        now, then = _ask(mountpoint, note), at
         at = time.monotonic()
         drawn = [draw(before.get(name), status, at - then) for name, status in now.items()]
         yield Group(*drawn) if drawn else Group("nothing is mounted")
         before = now
 
 
-def _ask(mountpoint: Path | None) -> dict[str, Status]:
-    found = list_running() if mountpoint is None else [read_status(mountpoint)]
+def _ask(mountpoint: Path | None, note: Note) -> dict[str, Status]:
+    found = list_running(note) if mountpoint is None else [read_status(mountpoint)]
     return {str(status["mountpoint"]): status for status in found}
 
 

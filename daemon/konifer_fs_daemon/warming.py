@@ -30,7 +30,8 @@ class Warmed:
 def warm(path: Path, progress: Progress) -> Warmed:
     """Read all files at and below `path` once; raises MountRefused when it lies on no mount."""
     _find_mount(path)
-    warmed, files = Warmed(), list(_list_files(path))
+    warmed = Warmed()
+    files = list(_list_files(path, warmed.failures))
     with ThreadPoolExecutor(_READERS) as readers:
         running = {readers.submit(_read, file): file for file in files}
         for done, future in enumerate(as_completed(running), 1):
@@ -75,12 +76,18 @@ def _find_mount(path: Path) -> Path:
     return mountpoint
 
 
-def _list_files(path: Path) -> Iterator[Path]:
+def _list_files(path: Path, failures: list[str]) -> Iterator[Path]:
     if not path.is_dir():
         yield path
-    for place, below, names in os.walk(path):
+        return
+    for place, below, names in walk(path, failures):
         below.sort()
         yield from (file for name in sorted(names) if not (file := Path(place, name)).is_symlink())
+
+
+def walk(path: Path, failures: list[str]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk as `os.walk` does; `failures` gets a line for each directory that cannot be read."""
+    return os.walk(path, onerror=lambda error: failures.append(f"{error.filename}: {error.strerror}"))
 
 
 def _read(file: Path) -> int:

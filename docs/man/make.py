@@ -20,14 +20,17 @@ def write_commands() -> Iterator[str]:
     yield "# SYNOPSIS\n\n**konifer-fs** *COMMAND* [*OPTIONS*] [*ARGUMENTS*]\n"
     yield "# COMMANDS\n"
     for name, command in sorted(main.commands.items()):
-        context = click.Context(command, info_name=name)
+        context = click.Context(command, info_name=name, parent=click.Context(main, **main.context_settings))
         yield f"## konifer-fs {name} {_escape(' '.join(command.collect_usage_pieces(context)))}\n"
         yield _paragraphs(command.help or "")
         for parameter in command.get_params(context):
             record = parameter.get_help_record(context)
             if record is not None:
                 yield f"**{_escape(record[0])}**\n: {_escape(record[1] or ' ')}\n"
-    yield "# EXIT STATUS\n\n0 when it was done; 1 when it was not; 2 when it was asked for wrongly, in a file too.\n"
+    yield (
+        "# EXIT STATUS\n\n0 when it was done; 1 when it was not; 2 when it was asked for wrongly, in a file too."
+        " **konifer-fs fsck** has those of fsck(8), as told above.\n"
+    )
     yield "# SEE ALSO\n\n**konifer-fs.conf**(5), **mount**(8), **fuse**(4)\n"
 
 

@@ -12,7 +12,6 @@ from contextvars import copy_context
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, ParamSpec, TypeVar
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from boto3.session import Session
@@ -34,6 +33,7 @@ from botocore.exceptions import (
 from s3transfer.manager import TransferConfig, TransferManager
 
 from konifer_fs.adapters.outage import Outage
+from konifer_fs.domain.address import spell_server
 from konifer_fs.domain.errors import (
     ContentUnreadable,
     KoniferFsError,
@@ -98,7 +98,7 @@ class S3ObjectStore:
         Raises:
             StoreRefused: what is configured, here or in the SDK's own files, makes no client.
         """
-        self._place = _place(endpoint_url)
+        self._place = spell_server(endpoint_url) if endpoint_url else "AWS S3"
         self._deadline = deadline
         self._outage = Outage(deadline)
         config = Config(
@@ -353,13 +353,6 @@ def _fact(error: ClientError) -> type[KoniferFsError]:
 
 def _code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code") or "an unnamed error"
-
-
-def _place(endpoint_url: str | None) -> str:
-    """Name the store in messages: host and port only, for an address may carry a password."""
-    if not endpoint_url:
-        return "AWS S3"
-    return urlsplit(endpoint_url).netloc.rpartition("@")[2] or "S3"
 
 
 @contextmanager

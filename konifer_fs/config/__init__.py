@@ -6,7 +6,7 @@ names every key.
 """
 
 from konifer_fs.config.errors import ConfigError
-from konifer_fs.config.load import load
+from konifer_fs.config.load import home_directory, load
 from konifer_fs.config.paths import (
     Expire,
     ExpireStrategy,
@@ -52,5 +52,6 @@ __all__ = [
     "Preprocessing",
     "S3StoreSettings",
     "VariantGenerationSettings",
+    "home_directory",
     "load",
 ]

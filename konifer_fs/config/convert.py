@@ -18,9 +18,9 @@ EnumT = TypeVar("EnumT", bound=Enum)
 
 _CONTENT_TYPES: Final = tuple(image_format.content_type for image_format in ImageFormat)
 _BOOLEANS: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_SIZE: Final = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z]*)")
-_SPAN: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([a-z]+)\s*")
-_PIXELS: Final = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)\s*((?:[KMG]P)?)", re.IGNORECASE)
+_SIZE: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?)\s*([A-Za-z]*)")
+_SPAN: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)\s*([a-z]+)\s*")
+_PIXELS: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?)\s*((?:[KMG]P)?)", re.IGNORECASE)
 _PIXEL_UNITS: Final = {"": 1, "KP": 10**3, "MP": 10**6, "GP": 10**9}
 _DAY: Final = 86400
 _LONGEST: Final = 36500 * _DAY
@@ -111,10 +111,21 @@ def octal(value: object) -> int:
 def size(value: object) -> int:
     """Bytes, at least 1: a whole number, or HOCON's `512 MiB`, `1.5 GB`, `64k`."""
     found = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    count = int(Decimal(found[1]) * _BYTES[found[2]]) if found and found[2] in _BYTES else 0
+    count = _multiply(found[1], _BYTES[found[2]]) if found and found[2] in _BYTES else 0
     if not 1 <= count < 2**63:
         raise ValueError(f"must be a size such as 512 MiB, or a number of bytes, not {shown(value)}")
     return count
+
+
+def size_or_none(value: object) -> int:
+    """Bytes as `size` reads them, or 0."""
+    return 0 if value == "0" else size(value)
+
+
+def _multiply(number: str, unit: int) -> int:
+    """Give how many that are; 0 for a number of bytes or pixels that is not whole."""
+    exact = Decimal(number) * unit
+    return 0 if unit == 1 and exact % 1 else int(exact)
 
 
 def duration(value: object) -> float:
@@ -228,7 +239,7 @@ def profile_names(value: object) -> tuple[str, ...]:
 def pixels(value: object) -> int:
     """A number of pixels, at least 1: a whole number, or Konifer's `500KP`, `12MP`, `1.5GP`."""
     found = _PIXELS.fullmatch(value) if isinstance(value, str) else None
-    count = int(Decimal(found[1]) * _PIXEL_UNITS[found[2].upper()]) if found else 0
+    count = _multiply(found[1], _PIXEL_UNITS[found[2].upper()]) if found else 0
     if not 1 <= count < 2**63:
         raise ValueError(f"must be a number of pixels such as 20000000 or 20MP, not {shown(value)}")
     return count

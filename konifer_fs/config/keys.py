@@ -48,10 +48,10 @@ BLOCKS: Final[Mapping[str, Mapping[str, Conversion]]] = {
     "filesystem": {
         "spool-dir": convert.filled_text,
         "spool-max-bytes": convert.size,
-        "local-max-bytes": convert.size,
+        "local-max-bytes": convert.size_or_none,
         "cache-dir": convert.filled_text,
-        "cache-max-bytes": convert.size,
-        "cache-min-free-bytes": convert.size,
+        "cache-max-bytes": convert.size_or_none,
+        "cache-min-free-bytes": convert.size_or_none,
         "in-memory-max-bytes": convert.size,
         "on-overwrite": convert.member_of(OnOverwrite),
         "durability": convert.member_of(Durability),

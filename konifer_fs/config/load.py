@@ -55,7 +55,7 @@ class _File:
 
     def resolve(self, text: str) -> Path:
         """Give the path that `text` denotes: `~/` is the home directory, else relative to the file."""
-        return _home(self.environ) / text[2:] if text.startswith("~/") else self.directory / text
+        return home_directory(self.environ) / text[2:] if text.startswith("~/") else self.directory / text
 
 
 def load(
@@ -160,8 +160,12 @@ def _wants_memory(environ: Mapping[str, str]) -> bool:
 
 def _default_data_dir(environ: Mapping[str, str]) -> Path:
     given = environ.get("XDG_DATA_HOME", "")  # its specification: to be ignored unless absolute
-    return (Path(given) if given.startswith("/") else _home(environ) / ".local/share") / "konifer-fs"
+    return (Path(given) if given.startswith("/") else home_directory(environ) / ".local/share") / "konifer-fs"
 
 
-def _home(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("HOME") or pwd.getpwuid(getuid()).pw_dir)
+def home_directory(environ: Mapping[str, str]) -> Path:
+    """Give the home directory of this user; raises ConfigError where none is known."""
+    try:
+        return Path(environ.get("HOME") or pwd.getpwuid(getuid()).pw_dir)
+    except KeyError:
+        raise ConfigError(f"environment: HOME must be set, for the user {getuid()} is not in passwd") from None

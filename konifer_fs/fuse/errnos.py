@@ -92,10 +92,13 @@ def replies(
             self.observer.failed(operation, error.errno, time.perf_counter() - began)
             raise
         except Exception as error:
-            number, reason = _explain(operation, error)
+            number, reason = _explain(error)
             self.observer.failed(operation, number, time.perf_counter() - began)
+            place = ""
             if self.observer.is_failure(operation, number):
-                self.observer.explain(operation, number, reason, signature.bind(self, *args, **kwargs).arguments)
+                arguments = signature.bind(self, *args, **kwargs).arguments
+                place = f" {self.observer.explain(operation, number, reason, arguments)}"
+            _log(f"{operation}{place}", number, error)
             raise pyfuse3.FUSEError(number) from error
         self.observer.answered(operation, time.perf_counter() - began)
         return reply
@@ -103,14 +106,17 @@ def replies(
     return replying
 
 
-def _explain(operation: str, error: Exception) -> tuple[int, str]:
-    """Log a failure; gives its errno and the reason for people."""
+def _explain(error: Exception) -> tuple[int, str]:
+    """Give a failure's errno, and the reason for people."""
     if isinstance(error, OSError) and error.errno in _OUT_OF_FILES:
-        log.warning("%s: %s", operation, error)
         return errno.ENFILE, "konifer-fs may open no more files: the log tells more"
     if not isinstance(error, errors.KoniferFsError):
-        log.error("%s failed", operation, exc_info=error)
         return errno.EIO, "konifer-fs itself failed: its log tells more"
-    number = ERRNOS.get(type(error), errno.EIO)
-    log.log(logging.DEBUG if number in _EXPECTED else logging.WARNING, "%s: %s", operation, error)
-    return number, str(error)
+    return ERRNOS.get(type(error), errno.EIO), str(error)
+
+
+def _log(what: str, number: int, error: Exception) -> None:
+    if isinstance(error, errors.KoniferFsError) or number == errno.ENFILE:
+        log.log(logging.DEBUG if number in _EXPECTED else logging.WARNING, "%s: %s", what, error)
+    else:
+        log.error("%s failed", what, exc_info=error)

@@ -135,7 +135,15 @@ class KernelCaches:
 
 def _find_device() -> int:
     """Give the descriptor by which libfuse talks to the kernel; a process has one mount."""
-    return next(int(link.name) for link in _descriptors() if os.path.realpath(link) == "/dev/fuse")
+    return next(int(link.name) for link in _descriptors() if _read_link(link) == "/dev/fuse")
+
+
+def _read_link(link: Path) -> str:
+    """Give what is open, without a look at it: it may lie on our own mount, whose requests nobody answers yet."""
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:  # It is closed by now.
+        return ""
 
 
 def _descriptors() -> Iterable[Path]:

@@ -46,8 +46,8 @@ class Observer:
         """Whether an errno is worth explaining: many are an answer."""
         return number not in _ANSWERS and not (number == errno.EOPNOTSUPP and operation in _PROBES)
 
-    def explain(self, operation: str, number: int, reason: str, arguments: Mapping[str, Any]) -> None:
-        """Keep what failed and why."""
+    def explain(self, operation: str, number: int, reason: str, arguments: Mapping[str, Any]) -> str:
+        """Keep what failed and why; gives the path of it."""
         failure = Failure(
             time=datetime.now(UTC),
             path=self._place(operation, arguments),
@@ -56,6 +56,7 @@ class Observer:
             reason=reason,
         )
         self._journal.note(failure)
+        return failure.path
 
     def _place(self, operation: str, arguments: Mapping[str, Any]) -> str:
         number = next((arguments[word] for word in _INODES if word in arguments), None)

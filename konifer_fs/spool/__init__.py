@@ -62,8 +62,8 @@ class Spool:
 
     def __init__(self, directory: Path, *, owner: str, max_bytes: int, local_max_bytes: int) -> None:
         self.directory: Final = directory
-        self.drafts: Final = Allowance(max_bytes)
-        self.local: Final = Allowance(local_max_bytes)
+        self.drafts: Final = Allowance(max_bytes, "filesystem.spool-max-bytes")
+        self.local: Final = Allowance(local_max_bytes, "filesystem.local-max-bytes")
         self._empty: Final[Empty] = deque()
         try:
             for name in (_DRAFTS, _RENDERINGS, _LEFTOVERS):

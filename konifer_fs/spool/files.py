@@ -19,10 +19,11 @@ _MOST_EMPTY: Final = 16
 
 
 class Allowance:
-    """A number of bytes that may be used, shared by any number of spool files and threads."""
+    """A number of bytes that may be used, shared by any number of spool files and threads; `key` is its setting."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, key: str) -> None:
         self.limit: Final = limit
+        self._key = key
         self.used = 0
         self._lock = threading.Lock()
 
@@ -30,7 +31,7 @@ class Allowance:
         """Charge `amount` bytes, or give them back when negative; raises SpoolFull over the limit, unless `anyway`."""
         with self._lock:
             if amount > 0 and self.used + amount > self.limit and not anyway:
-                raise SpoolFull(f"it may hold {self.limit} bytes")
+                raise SpoolFull(f"{self._key} is {self.limit} bytes")
             self.used += amount
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from konifer_fs.config import (
     Config,
+    ConfigError,
     Durability,
     FilesystemSettings,
     FilesystemStoreSettings,
@@ -245,6 +246,11 @@ def test_sizes_are_spelled_as_in_hocon(loads: Loads, text: str, expected: int) -
     assert loads(f"filesystem.spool-max-bytes = {text}").filesystem.spool_max_bytes == expected
 
 
+@pytest.mark.parametrize("key", ["local-max-bytes", "cache-max-bytes", "cache-min-free-bytes"])
+def test_what_may_be_nothing_may_be_0(loads: Loads, key: str) -> None:
+    assert getattr(loads(f"filesystem.{key} = 0").filesystem, key.replace("-", "_")) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
@@ -328,3 +334,10 @@ paths {
 @pytest.mark.parametrize("release", [RELEASE_0_2, LATER_RELEASES], ids=["0.2", "later"])
 def test_a_file_that_a_konifer_runs_with_loads(loads: Loads, release: str) -> None:
     assert loads(KONIFERS_OWN + release).max_upload_bytes == 2000
+
+
+def test_who_has_no_home_is_told_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    with pytest.raises(ConfigError, match="HOME must be set"):
+        load(None, {})
+    assert load(None, {"XDG_DATA_HOME": "/data"}).data_dir == Path("/data/konifer-fs")

@@ -59,8 +59,11 @@ def test_a_missing_fusermount_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         detach(tmp_path, lazy=True)
 
 
-def test_names_with_spaces_and_backslashes_are_read_from_mountinfo(tmp_path: Path) -> None:
-    place = tmp_path / "a b\\c"
+@pytest.mark.parametrize(
+    "name", ["a b\\c", "line\nfeed", "form\ffeed", "carriage\rreturn", "file\x1cseparator", "\x85\u2028é", "\udcff"]
+)
+def test_strange_names_are_read_from_mountinfo(tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
     place.mkdir()
     program = f"""
 import sys; from pathlib import Path; from konifer_fs_daemon.mountpoint import list_mounts

@@ -17,7 +17,7 @@ def test_every_word_is_read() -> None:
 
 def test_the_usual_words_of_fstab_change_nothing() -> None:
     fstab = "rw,defaults,noauto,nofail,_netdev,nosuid,nodev,x-systemd.automount,x-gvfs-show"
-    assert parse_options([fstab, "", " , "]) == MountOptions()
+    assert parse_options([fstab, "users,relatime,strictatime,lazytime,async", "", " , "]) == MountOptions()
 
 
 def test_the_later_of_two_words_wins() -> None:

@@ -92,6 +92,24 @@ def test_bytes_can_be_exported_also_from_a_spool(mount: Mount, tmp_path: Path, i
     assert not (target / "empty.jpg").exists()
 
 
+@TOLD
+@pytest.mark.parametrize("second", ["empty.jpg", "empty.jpg/below.jpg"])
+def test_drafts_of_two_mounts_that_would_have_one_name_are_not_exported(
+    mounted: MountFactory, tmp_path: Path, second: str
+) -> None:
+    one, other = mounted(), mounted(subpath="/elsewhere")
+    (one.path / "empty.jpg").touch()
+    (other.path / second).parent.mkdir(exist_ok=True)
+    (other.path / second).touch()
+    target = tmp_path / "exported"
+    assert f"{target}/empty.jpg would be" in drafts(one, "--export", target, code=1)
+    assert not target.exists()
+    drafts(one, "--export", target / "one", one.path)
+    drafts(other, "--export", target / "other", other.path)
+    exported = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert exported == {"one/empty.jpg", f"other/{second}"}
+
+
 @DROPPED
 def test_a_dropped_draft_lets_the_entry_be_seen(mount: Mount) -> None:
     drafts(mount, "--drop", mount.path / "empty.jpg", "--drop", mount.path / "a b" / "late.jpg")

@@ -98,6 +98,13 @@ def test_a_mount_in_memory_is_announced_and_leaves_nothing(home: Home, images: P
     assert left == {"logs", *(name for name in left if name.endswith(".log"))}
 
 
+def test_a_mount_in_memory_can_be_read_only(home: Home) -> None:
+    place = home.make_mountpoint("pictures")
+    home.mount(place, "--in-memory", "-o", "ro")
+    assert not list(place.iterdir())
+    home.umount(place)
+
+
 def test_a_daemon_in_the_foreground_logs_to_stderr_and_ends_on_interrupt(home: Home) -> None:
     place = home.make_mountpoint("pictures")
     command = [sys.executable, "-m", "konifer_fs_daemon", "mount", "--in-memory", "--foreground", str(place)]

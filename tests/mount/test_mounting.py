@@ -109,6 +109,37 @@ def test_a_dead_mount_is_detached_by_umount(mounted: MountFactory) -> None:
     assert mount.path not in list_mounts()
 
 
+@pytest.mark.semantics("A daemon that stands still is told of")
+def test_a_daemon_that_stands_still_is_told_of_and_its_mount_detached(mounted: MountFactory) -> None:
+    mount = mounted()
+    (mount.path / "empty.jpg").touch()
+    os.kill(mount.pid, signal.SIGSTOP)
+    silent = f"konifer-fs: the daemon {mount.pid} does not answer"
+
+    def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        return konifer_fs(*arguments, environ=mount.environ)
+
+    try:
+        assert run("status", mount.path).stderr == f"{silent}\n"
+        for command in ("status", "drafts"):
+            everywhere = run(command)
+            assert (everywhere.returncode, f"{silent}\n" in everywhere.stderr) == (1, True)
+        assert "is mounted already" in run("mount", "-c", mount.config_file, mount.path).stderr
+        assert "empty.jpg" in run("drafts", "--data-dir", mount.data_dir, mount.path).stdout
+        refused = run("umount", mount.path)
+        assert (refused.returncode, is_ours(mount.path)) == (1, True)
+        assert f"{silent} (konifer-fs umount --force " in refused.stderr
+        forced = run("umount", "--force", mount.path)
+        assert (forced.returncode, is_ours(mount.path)) == (0, False)
+        assert forced.stderr.startswith(f"{silent}: its mount is detached")
+        assert silent in run("mount", "-c", mount.config_file, "--data-dir", mount.data_dir, mount.path).stderr
+    finally:
+        os.kill(mount.pid, signal.SIGCONT)
+    assert wait_for_end(mount.pid)
+    mount.mount()
+    assert (mount.path / "empty.jpg").exists()
+
+
 def test_a_busy_mount_is_not_unmounted_and_lives_on(mounted: MountFactory, images: Path) -> None:
     mount = mounted()
     shutil.copy(images / "joshua-tree.gif", mount.path)

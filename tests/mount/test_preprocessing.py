@@ -244,7 +244,7 @@ def test_a_picture_that_cannot_be_decoded_stays_a_draft(mount: Mount, shrunk: Pa
     assert state(hollow) == "incomplete"
     tell(mount, shrunk, {}, drafts={"hollow.png": "incomplete"})
     assert hollow.read_bytes() == HOLLOW
-    assert "flush: The content cannot be read" in mount.log()
+    assert f"/{shrunk.name}/hollow.png: The content cannot be read" in mount.log()
     hollow.write_bytes(SMALL)
     tell(mount, shrunk, {"hollow.png": SMALL})
 

@@ -183,6 +183,8 @@ def test_full_caps_are_no_space_and_reading_goes_on(mounted: MountFactory) -> No
         os.truncate(place / "photo.jpg", 400_000)
     with failing(errno.ENOSPC), (place / ".small").open("ab") as stream:
         stream.write(bytes(100_000))
+    assert "write /.big: The spool is full: filesystem.local-max-bytes is 100000 bytes" in mount.log()
+    assert "write /big.jpg: The spool is full: filesystem.spool-max-bytes is 300000 bytes" in mount.log()
     assert (place / "photo.jpg").read_bytes() == jpeg(1)
     assert (place / ".small").read_bytes().startswith(TEXT)
     shell("rm -f .big big.jpg", place)

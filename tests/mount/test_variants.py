@@ -233,7 +233,7 @@ def test_an_original_that_cannot_be_decoded_is_eio_and_the_reason_in_the_log(stu
     photo = place / "photo.png"
     photo.write_bytes(make_png(48, 32, body=b"\0" * 10))
     all_fail(EIO, of(photo, "w=24.png").stat)
-    assert "lookup: The content cannot be read" in studio.log()
+    assert f"lookup /{place.name}/photo.png@/w=24.png: The content cannot be read" in studio.log()
     assert stored_variants(studio, place) == []
     assert len(list(studio.objects.glob(".*"))) == 0
     assert of(photo, "original.png").read_bytes() == photo.read_bytes()

@@ -18,7 +18,7 @@ import pytest
 
 from konifer_fs.adapters.postgres.embedded import EmbeddedServer
 from tests.mount.elsewhere import names
-from tests.mount.mounting import Mount
+from tests.mount.mounting import Mount, konifer_fs
 from tests.mount.saving import failing
 from tests.posix.acting import ALICE, PICTURE, as_root, call, call_as, make_directory, make_file
 from tests.posix.conftest import reachable
@@ -327,3 +327,14 @@ def test_the_owner_works_on_and_a_refusal_is_explained(squashed: Mount) -> None:
     told = (squashed.path / "-" / "errors").read_text()
     assert "root is nobody here" in told
     assert "/private/x.jpg" in told
+
+
+@pytest.mark.semantics("konifer-fs warm PATH reads", "konifer-fs thumbnails --prime DIR")
+@pytest.mark.parametrize("command", ["warm", "thumbnails --prime"])
+def test_what_is_closed_to_root_is_told(squashed: Mount, command: str) -> None:
+    place = squashed.path / f"t{uuid4().hex}"
+    alice(lambda: place.mkdir(mode=0o755))
+    alice(lambda: (place / "closed").mkdir(mode=0o700))
+    done = konifer_fs(*command.split(), place, environ={**squashed.environ, "XDG_CACHE_HOME": str(squashed.data_dir)})
+    assert (done.returncode, done.stderr) == (1, f"{place}/closed: Permission denied\n")
+    assert done.stdout.endswith(", 1 failed\n")

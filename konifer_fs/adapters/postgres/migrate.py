@@ -99,6 +99,16 @@ def migrate_database(conninfo: str, *, join: bool = False, triggers: bool = Fals
         return migrate(connection, join=join, triggers=triggers)
 
 
+def rehearse_migration(conninfo: str) -> None:
+    """Do `migrate` on the database at `conninfo` and undo it; raises StoreUnreachable and StoreRefused too."""
+    with (
+        answering(),
+        connect(conninfo, autocommit=True, connect_timeout=10) as connection,
+        connection.transaction(force_rollback=True),
+    ):
+        migrate(connection)
+
+
 def check_database(conninfo: str, *, read_only: bool = False) -> bool:
     """Do `check` on the database at `conninfo`; raises StoreUnreachable and StoreRefused too."""
     with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
