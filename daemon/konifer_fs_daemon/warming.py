@@ -4,8 +4,10 @@ To warm is to read, as anybody may. To evict, the mount's daemon is asked.
 """
 
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -32,8 +34,10 @@ def warm(path: Path, progress: Progress) -> Warmed:
     _find_mount(path)
     warmed = Warmed()
     files = list(_list_files(path, warmed.failures))
-    with ThreadPoolExecutor(_READERS) as readers:
-        running = {readers.submit(_read, file): file for file in files}
+    stopped = threading.Event()
+    with ThreadPoolExecutor(_READERS) as readers, ExitStack() as stack:
+        stack.callback(stopped.set)  # Who interrupts it waits for no file to be read to its end.
+        running = {readers.submit(_read, file, stopped): file for file in files}
         for done, future in enumerate(as_completed(running), 1):
             try:
                 warmed.bytes += future.result()
@@ -90,9 +94,11 @@ def walk(path: Path, failures: list[str]) -> Iterator[tuple[str, list[str], list
     return os.walk(path, onerror=lambda error: failures.append(f"{error.filename}: {error.strerror}"))
 
 
-def _read(file: Path) -> int:
+def _read(file: Path, stopped: threading.Event) -> int:
+    """Read a file from the mount, and not from the kernel's memory, of which the mount hears nothing."""
     size = 0
     with file.open("rb", buffering=0) as stream:
-        while piece := stream.read(_PIECE):
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while not stopped.is_set() and (piece := stream.read(_PIECE)):
             size += len(piece)
     return size

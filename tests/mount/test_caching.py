@@ -208,6 +208,9 @@ def test_warming_and_evicting(mounted: MountFactory) -> None:
     assert run(mount, "evict", mount.path).startswith("4 entries, ")
     assert kept_files(mount) == {}
     assert [file.read_bytes() for file in files] == [picture(number) for number in range(4)]
+    assert run(mount, "evict", mount.path).startswith("4 entries, ")
+    run(mount, "warm", mount.path)  # The kernel has the bytes still.
+    assert sorted(kept_files(mount).values()) == [picture(number) for number in range(4)]
 
 
 def test_what_cannot_be_warmed_or_evicted_is_told(mounted: MountFactory, tmp_path: Path) -> None:
