@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from konifer_fs.config import Config, load
 from konifer_fs.domain.path import AssetPath
@@ -18,6 +19,14 @@ from konifer_fs_daemon.mountpoint import make_ready, resolve
 from konifer_fs_daemon.options import MountOptions, OptionError, parse_options
 from konifer_fs_daemon.running import wait_for_predecessor
 from konifer_fs_daemon.runtime import mount_name
+
+_PLACES: Final = (
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "REQUESTS_CA_BUNDLE",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +106,7 @@ def run(request: MountRequest, readiness: Readiness) -> None:
     if request.log_file is None:
         _warn_of_memory(request)
     wait_for_predecessor(request.mountpoint, _say)
+    _fix_places()
     os.chdir("/")
     serve(request, readiness, Guardian(request.mountpoint))
 
@@ -144,6 +154,13 @@ def _read_subpath(text: str) -> AssetPath:
         return AssetPath.from_konifer(text)
     except ValueError as error:
         raise OptionError(f"--subpath {text}: letters, digits, `-` and `_` between slashes, as /users/123") from error
+
+
+def _fix_places() -> None:
+    """Have files that variables name for the SDK, as AWS_CA_BUNDLE, found from any working directory."""
+    for name in _PLACES:
+        if place := os.environ.get(name):
+            os.environ[name] = str(_absolute(Path(place)))
 
 
 def _absolute(path: Path | None) -> Path | None:
