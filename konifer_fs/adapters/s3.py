@@ -62,7 +62,7 @@ class S3ObjectStore:
         secret_key: str | None = None,
         path_style: bool = False,
         deadline: float = 30.0,
-        max_connections: int = 32,
+        max_connections: int = 128,
     ) -> None:
         """Make a client; nothing is sent yet.
 
