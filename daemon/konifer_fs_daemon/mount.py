@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from konifer_fs.config import Config, ConfigError, FilesystemStoreSettings, load
 from konifer_fs.domain.errors import NameTooLong
@@ -20,6 +21,14 @@ from konifer_fs_daemon.mountpoint import make_ready, resolve
 from konifer_fs_daemon.options import MountOptions, OptionError, parse_options
 from konifer_fs_daemon.running import wait_for_predecessor
 from konifer_fs_daemon.runtime import mount_name
+
+_PLACES: Final = (
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "REQUESTS_CA_BUNDLE",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +109,7 @@ def run(request: MountRequest, readiness: Readiness) -> None:
     if request.log_file is None:
         _warn_of_memory(request)
     wait_for_predecessor(request.mountpoint, _say)
+    _fix_places()
     os.chdir("/")
     serve(request, readiness, Guardian(request.mountpoint))
 
@@ -158,6 +168,13 @@ def _check_outside(mountpoint: Path, config: Config) -> None:
         spelled = Path(os.path.abspath(place))  # noqa: PTH100 (Path.absolute keeps `..`)
         if spelled.is_relative_to(mountpoint) or Path(os.path.realpath(spelled)).is_relative_to(mountpoint):
             raise ConfigError(f"{place} is to hold what the mount needs, and so cannot be at or below {mountpoint}")
+
+
+def _fix_places() -> None:
+    """Have files that variables name for the SDK, as AWS_CA_BUNDLE, found from any working directory."""
+    for name in _PLACES:
+        if place := os.environ.get(name):
+            os.environ[name] = str(_absolute(Path(place)))
 
 
 def _absolute(path: Path | None) -> Path | None:

@@ -16,32 +16,13 @@ from uuid import uuid4
 
 from boto3.session import Session
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
-from botocore.exceptions import (
-    ConnectionError as NoConnectionError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 from s3transfer.manager import TransferConfig, TransferManager
 
 from konifer_fs.adapters.outage import Outage
+from konifer_fs.adapters.s3_failures import CUT, SILENCE, KnownSilent, back_off, fact_of, may_pass, words_for
 from konifer_fs.domain.address import spell_server
-from konifer_fs.domain.errors import (
-    ContentUnreadable,
-    KoniferFsError,
-    ObjectMissing,
-    StoreFull,
-    StoreRefused,
-    StoreUnreachable,
-)
+from konifer_fs.domain.errors import ContentUnreadable, ObjectMissing, StoreRefused, StoreUnreachable
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import Part, StoredObject
 
@@ -54,26 +35,19 @@ if TYPE_CHECKING:
 
 _PART_BYTES: Final = 16 << 20
 _PART_THREADS: Final = 4
-_READ_PIECE: Final = 1 << 20
+# What a cut connection loses at most, so that one that is cut again and again makes progress.
+_READ_PIECE: Final = 1 << 16
 _ASKED_AT_ONCE: Final = 16
-_ATTEMPTS: Final = 4
-_FETCH_ATTEMPTS: Final = 8
 _DEFAULT_REGION: Final = "us-east-1"
 _GIVE_UP_AT: Final = "konifer_fs_give_up_at"
 _SHORTEST_SECONDS: Final = 0.1
-_SILENCE: Final = (ReadTimeoutError, ConnectTimeoutError)
-_BUSY: Final = 429
+# A person waits for what a check tells, which asks for the bucket first.
+_CHECK: Final = "HeadBucket"
+_CHECK_ATTEMPTS: Final = 4
 _CREATING_CLIENT: Final = Lock()
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class _KnownSilent(BotoCoreError):
-    fmt = "The store did not answer a moment ago."
-
-
-_PASSING: Final = (HTTPClientError, NoConnectionError, CredentialRetrievalError, IncompleteReadError, _KnownSilent)
 
 
 class S3ObjectStore:
@@ -88,7 +62,7 @@ class S3ObjectStore:
         secret_key: str | None = None,
         path_style: bool = False,
         deadline: float = 30.0,
-        max_connections: int = 32,
+        max_connections: int = 128,
     ) -> None:
         """Make a client; nothing is sent yet.
 
@@ -101,10 +75,12 @@ class S3ObjectStore:
         self._place = spell_server(endpoint_url) if endpoint_url else "AWS S3"
         self._deadline = deadline
         self._outage = Outage(deadline)
+        self._is_closed = False
         config = Config(
             connect_timeout=deadline,
             read_timeout=deadline,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            # `_judge` is who tries again: until a time, and the SDK counts.
+            retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=max_connections + _PART_THREADS,
             tcp_keepalive=True,
             s3={"addressing_style": "path" if path_style else "auto"},
@@ -129,7 +105,7 @@ class S3ObjectStore:
         self._client.meta.events.register_last("before-call.s3", _sum_first)
         self._client.meta.events.register_last("before-call.s3.GetObject", _compare_wholes_only)
         self._client.meta.events.register_first("request-created.s3", self._bound)
-        self._client.meta.events.register_first("needs-retry.s3", self._judge)
+        self._client.meta.events.register_first("needs-retry.s3", self._judge)  # type: ignore[arg-type]
         self._transfers = TransferManager(
             self._client,
             TransferConfig(
@@ -157,14 +133,16 @@ class S3ObjectStore:
                 self._transfers.upload(str(source), ref.bucket, ref.key, extra_args=arguments).result()
 
     def fetch(self, ref: ObjectRef, target: BinaryIO, part: Part | None = None) -> None:
-        """Write the object, or a part of it, to `target` in pieces of 1 MiB; a broken connection is resumed there.
+        """Write the object, or a part of it, to `target` in pieces of 64 KiB; a broken connection is resumed there.
 
         Raises:
             ObjectMissing, StoreUnreachable, StoreRefused: `target` may have got some of it.
             ContentUnreadable: what came is not what was stored, by its checksum, or has not the size of `part`.
         """
         at, stop = (part.start, None if part.is_all else part.stop) if part else (0, None)
-        for _ in range(_FETCH_ATTEMPTS):
+        patience = self._deadline if self._outage.may_ask_again() else 0
+        give_up_at, cuts = time.monotonic() + patience, 0
+        while True:
             body, end, size = self._open(ref, at, stop)
             with closing(body):
                 if part:
@@ -172,9 +150,16 @@ class S3ObjectStore:
                 for piece in self._read_until_cut(ref, body):
                     target.write(piece)
                     at += len(piece)
+                    give_up_at, cuts = time.monotonic() + patience, 0
             if at == end:
+                self._outage.note_answer()
                 return
-        raise StoreUnreachable(f"{self._place}: the connection kept breaking for {ref.bucket}/{ref.key}")
+            cuts += 1
+            pause = self._pause(cuts, give_up_at)
+            if pause is None:
+                self._outage.note_failure()
+                raise StoreUnreachable(f"{self._place}: the connection kept breaking for {ref.bucket}/{ref.key}")
+            time.sleep(pause)
 
     def local_path(self, ref: ObjectRef) -> None:
         """Give None: there is no file."""
@@ -229,7 +214,8 @@ class S3ObjectStore:
         """Give None: a bucket has no bounds that can be known."""
 
     def close(self) -> None:
-        """Wait for what is being uploaded, and close the connections."""
+        """Try nothing again, wait for what is being uploaded, and close the connections."""
+        self._is_closed = True
         self._transfers.shutdown()
         self._client.close()
 
@@ -253,13 +239,13 @@ class S3ObjectStore:
             try:
                 while piece := body.read(_READ_PIECE):
                     yield piece
-            except (ResponseStreamingError, IncompleteReadError):
+            except CUT:
                 return
 
     def _bound(self, request: "AWSRequest", **_: object) -> None:
         """Give an attempt what its request has left of the deadline; none while the store is known to be silent."""
         if not self._outage.may_ask():
-            raise _KnownSilent
+            raise KnownSilent
         now = time.monotonic()
         give_up_at = request.context.setdefault(_GIVE_UP_AT, now + self._deadline)
         request.context["read_timeout"] = max(_SHORTEST_SECONDS, give_up_at - now)
@@ -272,40 +258,51 @@ class S3ObjectStore:
         response: "tuple[AWSResponse, _ClientErrorResponseTypeDef] | None" = None,
         caught_exception: Exception | None = None,
         **_: object,
-    ) -> None:
-        """Stop the SDK, by raising, where another attempt does harm; else it decides.
+    ) -> float | None:
+        """Give the seconds to wait before another attempt; None for no other, but to follow a redirection.
 
-        After a time-out, or when its next pause may outlast the deadline, there is nothing left to try in. And it asks
-        HeadBucket for the region after a redirection that names none: where that is redirected too (a hotel's
-        network), it asks until the stack overflows.
+        Where an answer redirects HeadBucket and names no region, the SDK asks that for it, and where this is
+        redirected, too (a hotel's network), until the stack overflows: it is stopped by raising.
         """
-        is_late = time.monotonic() + 2 ** (attempts - 1) > request_dict["context"].get(_GIVE_UP_AT, 0.0)
-        if caught_exception and (is_late or isinstance(caught_exception, _SILENCE)):
-            raise caught_exception
+        failure = caught_exception
         if response:
-            self._outage.note_answer()
-            status = response[0].status_code
-            is_astray = operation.name == "HeadBucket" and status in {301, 302, 307}
-            if is_astray or (is_late and status >= _BUSY):
-                raise ClientError(response[1], operation.name)
+            failure = ClientError(response[1], operation.name)
+            if operation.name == _CHECK and response[0].status_code in {301, 302, 307}:
+                raise failure
+        if failure is None or not may_pass(failure):
+            if response:
+                self._outage.note_answer(is_whole=not operation.has_streaming_output)
+            return None
+        context = request_dict["context"]
+        if attempts == 1 and operation.has_streaming_input:
+            # What was sent until now was progress.
+            context[_GIVE_UP_AT] = time.monotonic() + self._deadline
+        is_checked = operation.name == _CHECK and attempts == _CHECK_ATTEMPTS
+        may_wait = self._outage.may_ask_again() and not is_checked
+        pause = self._pause(attempts, context[_GIVE_UP_AT]) if may_wait else None
+        if pause is None:
+            self._outage.note_failure()
+        return pause
+
+    def _pause(self, failures: int, give_up_at: float) -> float | None:
+        """Give the seconds to wait after so many failures in a row; None when there is no time left for that."""
+        pause = back_off(failures)
+        return None if self._is_closed or time.monotonic() + pause > give_up_at else pause
 
     @contextmanager
     def _reported(self, ref: ObjectRef) -> Iterator[None]:
-        """Turn the SDK's errors into facts. Only codes and class names are told: texts may quote what is secret."""
+        """Turn the SDK's errors into facts."""
         try:
             yield
-        except ClientError as error:
-            raise _fact(error)(f"{self._place}: {_code(error)} for {ref.bucket}/{ref.key}") from error
         except FlexibleChecksumError as error:
             raise ContentUnreadable(f"{ref.bucket}/{ref.key} is not what was stored") from error
         except KeyError as error:
             # Such as the page of a proxy or of a hotel's network.
             raise StoreUnreachable(f"{self._place}: what answers does not speak S3") from error
-        except BotoCoreError as error:
-            if isinstance(error, _SILENCE):
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, SILENCE):
                 self._outage.note_silence()
-            fact = StoreUnreachable if isinstance(error, _PASSING) else StoreRefused
-            raise fact(f"{self._place}: {type(error).__name__} for {ref.bucket}/{ref.key}") from error
+            raise fact_of(error)(f"{self._place}: {words_for(error)} for {ref.bucket}/{ref.key}") from error
 
 
 def _expect_nothing(params: Mapping[str, Any], **_: object) -> None:
@@ -334,25 +331,6 @@ class _ContextExecutor(ThreadPoolExecutor):
         """Run `function` in a copy of this thread's context."""
         context = copy_context()
         return super().submit(lambda: context.run(function, *args, **kwargs))
-
-
-def _fact(error: ClientError) -> type[KoniferFsError]:
-    """Tell what a server's refusal means."""
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    code = _code(error)
-    if code == "NoSuchKey" or (status == 404 and code != "NoSuchBucket"):
-        return ObjectMissing
-    if status == 507:
-        return StoreFull
-    if status == 416:
-        return ContentUnreadable
-    if status >= 500 or status in {302, 307, 408, 429} or code == "RequestTimeout":
-        return StoreUnreachable
-    return StoreRefused
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code") or "an unnamed error"
 
 
 @contextmanager

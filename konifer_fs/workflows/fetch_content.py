@@ -153,7 +153,8 @@ class Contents:
     def _begin(self, content: Content) -> None:
         size = self._objects.size(content.ref) if content.expected_size is None else content.expected_size
         content.kept = self._begin_to_keep(content.ref, size)
-        if content.kept is None:
+        # What failed after it was charged, as for want of a descriptor, stays so until it is closed.
+        if content.kept is None and not content.charged:
             self._spool.drafts.take(size)
             content.charged = size
         content.size = size

@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
+
+BUSY: Final = b"HTTP/1.1 503 Slow Down\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -14,16 +17,22 @@ class Relay:
     """How what passes is changed, and what passed.
 
     `cut_after` is the number of response bytes after which a connection is reset, the next `cuts` times;
-    `pause` is slept before each 256 KiB of a request.
+    `pause` is slept before each 256 KiB of a request; the next `busy` connections are told to come again.
     """
 
     edit_request: Callable[[bytes], bytes] = bytes
     cut_after: int = 0
     cuts: int = 0
     pause: float = 0
+    busy: int = 0
     endpoint_url: str = ""
     connections: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def is_busy(self) -> bool:
+        with self.lock:
+            self.busy -= 1
+            return self.busy >= 0
 
     def takes_cut(self) -> bool:
         with self.lock:
@@ -37,6 +46,12 @@ def relaying(relay: Relay, upstream_url: str) -> Iterator[Relay]:
     address = urlsplit(upstream_url)
 
     def serve(client: socket.socket) -> None:
+        if relay.is_busy():
+            with suppress(OSError):
+                client.recv(256 << 10)
+                client.sendall(BUSY)
+            shut(client)
+            return
         with socket.create_connection((address.hostname, address.port or 80), timeout=60) as upstream:
             requests = threading.Thread(target=pump_requests, args=(relay, client, upstream))
             requests.start()

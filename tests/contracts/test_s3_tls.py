@@ -29,7 +29,7 @@ def test_a_server_is_verified_by_its_certificate_and_no_empty_setting_ends_that(
             return store.find_object(ObjectRef(server.make_bucket(), "nothing.jpeg"))
 
     with secured(authority, lambda: socket.create_connection((address.hostname, address.port or 80), 60)) as port:
-        with pytest.raises(StoreUnreachable, match="SSLError"):
+        with pytest.raises(StoreUnreachable, match=r"not trusted \(.*issuer.*\).* AWS_CA_BUNDLE"):
             ask(port)
         for empty in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
             monkeypatch.setenv(empty, "")
@@ -37,7 +37,7 @@ def test_a_server_is_verified_by_its_certificate_and_no_empty_setting_ends_that(
                 ask(port)
             monkeypatch.delenv(empty)
         monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-        with pytest.raises(StoreUnreachable, match="SSLError"):
+        with pytest.raises(StoreUnreachable, match="for another name"):
             ask(port, "127.0.0.1")
         assert ask(port) is None
 

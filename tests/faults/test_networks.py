@@ -5,6 +5,7 @@ The one time that is compared is the one that is promised: a call ends within th
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,10 +19,11 @@ from tests.faults.calls import run_all
 from tests.faults.conftest import DEADLINE, Exposed
 from tests.faults.proxy import DATABASE_FAULTS, OBJECT_FAULTS, Proxy, truncate_answers
 from tests.mount.elsewhere import PICTURE, names, query, wait_until
-from tests.mount.saving import asset_path, state
+from tests.mount.saving import asset_path, failing, state
 from tests.pictures import make_picture
 
 OTHER = make_picture(ImageFormat.JPEG, seed=1)
+BRIEFLY = pytest.mark.semantics("An object store that is away for less than the deadline")
 UNREACHABLE = pytest.mark.semantics("A store that cannot be reached fails the call with EIO")
 TOO_LONG = DEADLINE + 1
 
@@ -122,6 +124,46 @@ def test_while_the_object_store_fails_calls_fail_in_time(exposed: Exposed, place
     assert {name: outcome.number for name, outcome in answered.items()} == dict.fromkeys(answered, 0)
     assert {name: it.seconds for name, it in (failed | answered).items() if it.seconds > TOO_LONG} == {}
     hold_healthy(place, {"new": OTHER})
+
+
+@BRIEFLY
+@pytest.mark.parametrize("fault", OBJECT_FAULTS)
+def test_an_object_store_that_is_away_for_less_than_the_deadline_only_makes_calls_wait(
+    exposed: Exposed, place: Path, fault: str
+) -> None:
+    back = threading.Timer(DEADLINE / 2, exposed.objects.heal)
+    with (place / "edited").open("wb") as edited:
+        edited.write(OTHER)
+    with ailing(exposed.objects, OBJECT_FAULTS[fault]):
+        back.start()
+        answered = run_all(
+            {
+                "save": lambda: save(place / "new"),
+                "read": (place / "unread").read_bytes,
+                "change": lambda: append(place / "edited"),
+            }
+        )
+        back.join()
+    assert {name: outcome.number for name, outcome in answered.items()} == dict.fromkeys(answered, 0)
+    assert state(place / "new") == "ready"
+    assert (place / "edited").read_bytes() == OTHER + b"more"
+
+
+@BRIEFLY
+def test_an_object_store_that_stays_away_fails_at_once_whoever_comes_next(exposed: Exposed, place: Path) -> None:
+    """Three calls, one after the other, end within the deadline of the first and a second."""
+    with ailing(exposed.objects, OBJECT_FAULTS["503"]):
+        began = time.monotonic()
+        for name in ("unread", "changed", "renamed"):
+            with failing(errno.EIO):
+                (place / name).read_bytes()
+        assert time.monotonic() - began < TOO_LONG
+    hold_healthy(place, {})
+
+
+def append(file: Path) -> None:
+    with file.open("ab") as opened:
+        opened.write(b"more")
 
 
 def test_a_truncated_answer_is_never_a_short_file(exposed: Exposed, place: Path) -> None:

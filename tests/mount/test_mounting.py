@@ -5,16 +5,22 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+import trustme
 
 from konifer_fs_daemon.kernel import READ_AHEAD_KIB
 from konifer_fs_daemon.mountpoint import is_dead, is_ours, list_mounts
+from tests.mount.elsewhere import PICTURE
 from tests.mount.mounting import CommandFailed, Mount, MountFactory, has_ended, konifer_fs, wait_for_end
+from tests.securing import secured, trust_nothing_else
+from tests.servers import S3Server
 
 
 def list_processes_naming(path: Path) -> list[int]:
@@ -299,3 +305,17 @@ def test_stacks_of_threads_and_tasks_are_dumped_on_sigusr1(mounted: MountFactory
     assert "most recent call first" in mount.log()
     assert "Task konifer_fs_daemon.background.repeat" in mount.log()
     assert mount.status()["pid"] == mount.pid
+
+
+def test_an_authority_may_be_named_from_where_the_command_is_run(
+    mounted: MountFactory, s3_server: dict[str, S3Server], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority, address = trustme.CA(), urlsplit(s3_server["moto"].endpoint_url)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    trust_nothing_else(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", "ca.pem")
+    with secured(authority, lambda: socket.create_connection((address.hostname, address.port or 80), 60)) as port:
+        mount = mounted("moto", config=f'object-store.s3.endpoint-url = "https://localhost:{port}"')
+        (mount.path / "photo.jpg").write_bytes(PICTURE)
+        mount.umount()

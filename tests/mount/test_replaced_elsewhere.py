@@ -3,17 +3,18 @@
 import os
 import time
 from contextlib import ExitStack
-from errno import EMEDIUMTYPE
+from errno import EIO, EMEDIUMTYPE
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from konifer_fs.domain.formats import ImageFormat
-from tests.mount.elsewhere import PICTURE, names, wait_until
+from tests.mount.elsewhere import PICTURE, names, rows_below, wait_until
 from tests.mount.mounting import MountFactory
 from tests.mount.saving import failing
 from tests.pictures import make_picture
+from tests.servers import S3Server
 
 PICTURES: Final = [PICTURE, *(make_picture(ImageFormat.PNG, seed=seed) for seed in range(3))]
 A_MOMENT: Final = 0.5
@@ -118,3 +119,20 @@ def test_a_reader_that_closes_late_takes_no_newer_draft_with_it(place: Path) -> 
     assert names(place) == ["file", "other"]
     file.write_bytes(PICTURE)
     assert file.read_bytes() == PICTURE
+
+
+@REPLACED
+def test_what_had_not_come_of_a_file_that_is_removed_elsewhere_is_an_error_and_nothing_else(
+    mounted: MountFactory, s3_server: dict[str, S3Server]
+) -> None:
+    here, there = mounted("moto"), mounted("moto")
+    (there.path / "file").write_bytes(PICTURE + bytes(8 << 20))
+    (row,) = rows_below(there, there.path)
+    wait_until((here.path / "file").exists)
+    with (here.path / "file").open("rb", buffering=0) as opened:
+        assert opened.read(10) == PICTURE[:10]
+        (there.path / "file").unlink()
+        wait_until(lambda: row.key not in s3_server["moto"].list_keys(row.bucket))
+        with failing(EIO):
+            os.pread(opened.fileno(), 10, 6 << 20)
+        assert os.pread(opened.fileno(), 10, 10) == PICTURE[10:20]
