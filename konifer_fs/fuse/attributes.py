@@ -34,11 +34,12 @@ def absent(seconds: float) -> pyfuse3.EntryAttributes:
 
 
 def to_attributes(
-    shown: Stat, number: int, seconds: float, *, name_seconds: float | None = None
+    shown: Stat, number: int, seconds: float, *, name_seconds: float | None = None, generation: int = 0
 ) -> pyfuse3.EntryAttributes:
     """Give a node's attributes under an inode number; the kernel believes them for so long, and its name as long."""
     attributes = pyfuse3.EntryAttributes()
     attributes.st_ino = pyfuse3.InodeT(number)
+    attributes.generation = generation
     attributes.attr_timeout = 0 if shown.is_volatile else seconds
     attributes.entry_timeout = attributes.attr_timeout if name_seconds is None else name_seconds
     attributes.st_mode = pyfuse3.ModeT(shown.mode)

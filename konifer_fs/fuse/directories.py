@@ -126,7 +126,8 @@ class OpenDirectory:
         inode = self._session.inodes.note(node, self.inode.number, row.name, mark.at)
         seconds = self._session.coherence.believe(inode, mark)
         still_named = self.inode.renamed < self._mark.at
-        attributes = to_attributes(shown, inode.number, seconds, name_seconds=None if still_named else 0)
+        name_seconds = None if still_named else 0
+        attributes = to_attributes(shown, inode.number, seconds, name_seconds=name_seconds, generation=inode.generation)
         replied = pyfuse3.readdir_reply(token, FileNameT(row.name.encode()), attributes, row.after + _DOTS)
         if replied:
             inode.lookups += 1

@@ -23,12 +23,13 @@ class Inode:
     Times are on the monotonic clock. `confirmed` is when the reading of the node began, `changed` when this mount last
     changed attributes that are in it, `renamed` when a name in this directory was last taken away here. The node is
     believed, here and by the kernel, until `believed_until`. `absent` are the names in this directory of which the
-    kernel was told that nothing has them. `cached` is the token of the bytes in the page cache.
+    kernel was told that nothing has them. `cached` is the token of the bytes in the page cache. `generation` is how
+    often the kernel removed a directory of this number here: it takes what has the number then for another one.
     """
 
     __slots__ = (
-        "absent", "believed_until", "cached", "changed", "confirmed", "lookups", "name", "node", "number", "parent",
-        "renamed",
+        "absent", "believed_until", "cached", "changed", "confirmed", "generation", "lookups", "name", "node", "number",
+        "parent", "renamed",
     )  # fmt: skip
 
     def __init__(self, number: int, node: Node, parent: int, name: str) -> None:
@@ -36,7 +37,7 @@ class Inode:
         self.node = node
         self.parent = parent
         self.name = name
-        self.lookups = 0
+        self.lookups = self.generation = 0
         self.confirmed = self.changed = self.renamed = self.believed_until = 0.0
         self.absent: set[str] | None = None
         self.cached: object = None

@@ -107,7 +107,9 @@ class Operations(pyfuse3.Operations):
             if known is None:
                 raise
             known.lookups += 1
-            return to_attributes(self._fs.tree.stat(known.node), known.number, UNTOLD_SECONDS)
+            return to_attributes(
+                self._fs.tree.stat(known.node), known.number, UNTOLD_SECONDS, generation=known.generation
+            )
         return self._session.introduce(node, shown, parent_inode, text, mark)
 
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
@@ -169,7 +171,10 @@ class Operations(pyfuse3.Operations):
         """Remove an empty directory."""
         parent, text = await self._session.directory(parent_inode), to_text(name)
         now_ns = time.time_ns()
+        removed = self._inodes.find_directory(parent_inode, text)
         await self._offload.ask(self._fs.edits.remove_directory, parent, text, now_ns)
+        if removed is not None:
+            removed.generation += 1
         self._inodes.note_change(parent_inode, lost_name=text, touched_ns=now_ns)
 
     @replies
@@ -190,7 +195,10 @@ class Operations(pyfuse3.Operations):
         changed = (parent_inode_old, names[0]), (parent_inode_new, names[1])
         if isinstance(source, Directory) and isinstance(target, Directory):
             places = Place(directory=source, name=names[0]), Place(directory=target, name=names[1])
+            replaced = self._inodes.find_directory(*changed[1])
             moved = await self._offload.ask(self._fs.moves.move, *places, _ON_CLASH[flags], now_ns)
+            if replaced is not None and _ON_CLASH[flags] is OnClash.REPLACE:
+                replaced.generation += 1
             self._coherence.note_moved(changed, moved)
         elif _ON_CLASH[flags] is OnClash.EXCHANGE:
             raise ReadOnly("a link here changes places with none")

@@ -53,7 +53,7 @@ class Session:
         inode = self.inodes.note(node, parent, name, mark.at)
         inode.lookups += 1
         self.crowding.relieve()
-        return to_attributes(shown, inode.number, self.coherence.believe(inode, mark))
+        return to_attributes(shown, inode.number, self.coherence.believe(inode, mark), generation=inode.generation)
 
     def confirm(self, inode: Inode, node: Node, mark: Mark) -> float:
         """Take over a node that was read, or changed, since `mark`; gives for how many seconds it is believed."""

@@ -127,6 +127,11 @@ class Drafts:
         """Give the draft with this inode number, also one without a name that is still open."""
         return self._by_id.get(node_id)
 
+    @property
+    def are_there(self) -> bool:
+        """Whether there is any draft."""
+        return bool(self._by_id)
+
     def holds(self, draft: Draft) -> bool:
         """Whether nobody has let go of a draft: who has its lock may count on that until giving it back."""
         return self._by_id.get(draft.id) is draft

@@ -15,6 +15,7 @@ from konifer_fs.domain.errors import (
     DirectoryNotEmpty,
     IsADirectory,
     KoniferFsError,
+    MovedOn,
     NameTaken,
     NoSuchName,
     NotADirectory,
@@ -23,6 +24,7 @@ from konifer_fs.domain.node import Directory, Entry, Symlink
 from konifer_fs.domain.path import AssetPath, check_name
 from konifer_fs.ports import MetadataStore, OnClash
 from konifer_fs.spool import Spool
+from konifer_fs.vfs.bases import Bases
 from konifer_fs.vfs.commits import Commits
 from konifer_fs.vfs.drafts import Draft, Drafts, DraftState, Renamed
 from konifer_fs.vfs.files import Files
@@ -72,6 +74,11 @@ class _Move:
         return self.on_clash is OnClash.EXCHANGE
 
     @property
+    def puts_draft_over_entry(self) -> bool:
+        """Whether a draft that lies over nothing replaces an entry: its record has its new name before its number."""
+        return self.stored is None and isinstance(self.stored_there, Entry) and not self.exchanges
+
+    @property
     def moves(self) -> Sequence[tuple[RealNode, Place]]:
         """What gets another name, and which."""
         both = [(self.moving, self.target), *([(self.there, self.source)] if self.exchanges else [])]
@@ -97,6 +104,7 @@ class Moves:
         self._drafts = drafts
         self._commits = commits
         self._spool = spool
+        self._bases = Bases(metadata, drafts)
 
     def move(self, source: Place, target: Place, on_clash: OnClash, now_ns: int) -> Moved:
         """Rename; both directories have the times `now_ns` then.
@@ -132,13 +140,27 @@ class Moves:
             if not (self._has_name_still(moving, source) and self._has_name_still(there, target)):
                 return None
             self._prepare(move)
-            revealed = [draft for node, place in move.moves for draft in self._revealed(node, place)]
-            if revealed == [move.moving] and not move.exchanges:
-                self._move_committing(move, revealed[0])
-                return Moved()
+            return self._move_locked(move)
+
+    def _move_locked(self, move: _Move) -> Moved | None:
+        """Rename, with the drafts' locks; gives None when others have moved or removed what one of them lies over."""
+        moving, there, is_put_over = move.moving, move.there, move.puts_draft_over_entry
+        revealed = [draft for node, place in move.moves for draft in self._revealed(node, place)]
+        if revealed == [moving] and not move.exchanges:
+            self._move_committing(move, revealed[0])
+            return Moved()
+        try:
+            if isinstance(there, Draft) and not move.exchanges:
+                self._bases.describe(there)  # What replaces it takes that over.
             moved = self._move_stored(move)
-            self._move_drafts(move)
-            self._commit_revealed(draft for draft in revealed if draft is move.moving or draft is move.there)
+        except (NoSuchName, MovedOn):
+            if not any(self._bases.find_out(node) for node in (moving, there) if isinstance(node, Draft)):
+                raise
+            return None
+        self._move_drafts(move)
+        if is_put_over and isinstance(moving, Draft):
+            self._bases.renumber(moving)
+        self._commit_revealed(draft for draft in revealed if draft is moving or draft is there)
         return moved
 
     def _has_name_still(self, node: RealNode | None, place: Place) -> bool:
@@ -234,9 +256,12 @@ class Moves:
 
         One that cannot be stored now has its new name, and is stored later: its bytes are as safe as they were.
         """
-        base, state = draft.base, draft.state
+        base, state, is_put_over = draft.base, draft.state, move.puts_draft_over_entry
         self._move_stored(move)
         self._drafts.rename(draft, move.target.directory, move.target.name)
+        self._commits.save(draft)
+        if is_put_over:
+            self._bases.renumber(draft)
         try:
             self._commits.commit(draft)
         except KoniferFsError as error:
@@ -277,7 +302,7 @@ class Moves:
         if isinstance(there, Symlink):
             self._metadata.remove_symlink(move.target.directory, there, move.now_ns)
         elif isinstance(there, Entry) and isinstance(draft, Draft):
-            draft.base = self._metadata.renumber(there, draft.id)
+            draft.base = there
         return Moved()
 
     def _move_in_store(self, move: _Move, stored: StoredNode) -> Moved:
@@ -299,6 +324,8 @@ class Moves:
         moved = self._metadata.move(
             target.directory, target.name, source.directory, source.name, OnClash.REFUSE, move.now_ns
         )
+        if isinstance(move.there, Draft) and isinstance(moved, Entry):
+            move.there.base = moved
         return Moved(_renamed(there, moved), [moved])
 
     def _move_drafts(self, move: _Move) -> None:

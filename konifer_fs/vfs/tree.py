@@ -14,8 +14,9 @@ from konifer_fs.domain.node import Directory, Entry
 from konifer_fs.domain.path import MAX_NAME_BYTES, is_reserved
 from konifer_fs.domain.thumbnails import SHARED
 from konifer_fs.ports import MetadataStore
+from konifer_fs.vfs.bases import Bases
 from konifer_fs.vfs.drafts import Draft, Drafts
-from konifer_fs.vfs.nodes import AnyDirectory, Defaults, Node
+from konifer_fs.vfs.nodes import AnyDirectory, Defaults, Node, StoredNode
 from konifer_fs.vfs.shown import ShownNames
 from konifer_fs.vfs.sizes import Sizes
 from konifer_fs.vfs.stat import Stat
@@ -51,6 +52,7 @@ class Tree:
         self._thumbnails = thumbnails
         self._metadata = metadata
         self._drafts = drafts
+        self._bases = Bases(metadata, drafts)
         self._defaults = defaults
         self._sizes = sizes
         self._variants = variants
@@ -62,7 +64,11 @@ class Tree:
             return self._find_virtual(directory, name)
         if len(name.encode()) > MAX_NAME_BYTES:
             raise NameTooLong(name)
-        found = self._drafts.find(directory, name) or self._metadata.find_child(directory, name)
+        if (draft := self._drafts.find(directory, name)) is not None:
+            return draft
+        found = self._metadata.find_child(directory, name)
+        if isinstance(found, Entry):
+            return self._bases.followed(found)
         if found is None and name == SHARED:
             return self._thumbnails.directory_of(directory)
         return found
@@ -139,8 +145,14 @@ class Tree:
     def _list_real(self, directory: Directory) -> Iterator[Sequence[tuple[str, Node]]]:
         drafts = {draft.name or "": draft for draft in self._drafts.list_in(directory)}
         for page in self._shown.name_children(directory, self._metadata.list_children(directory)):
-            yield [(name, node) for name, node in page if name not in drafts]
+            if self._drafts.are_there:
+                yield [(name, self._followed(node)) for name, node in page if name not in drafts]
+            else:
+                yield page
         yield list(drafts.items())
+
+    def _followed(self, node: StoredNode) -> Node:
+        return self._bases.followed(node) if isinstance(node, Entry) else node
 
     def list_each(self, directories: Sequence[Directory], most: int) -> Sequence[Sequence[tuple[str, Node]] | None]:
         """Give all stored children of directories without drafts, with their names; None for one with over `most`."""

@@ -14,6 +14,7 @@ from konifer_fs.domain.errors import (
     AttributeMalformed,
     AttributeNamespaceUnsupported,
     FactReadOnly,
+    MovedOn,
     NoSuchAttribute,
     TextTooLong,
 )
@@ -306,8 +307,17 @@ class Xattrs:
     def _annotations(self, node: Entry | Draft) -> Annotations:
         if isinstance(node, Entry):
             return self._metadata.read_facts(node).annotations
-        base = self._metadata.read_facts(node.base).annotations if node.base else Annotations()
-        return node.edit.apply(base)
+        return node.edit.apply(self._annotations_below(node))
+
+    def _annotations_below(self, draft: Draft) -> Annotations:
+        """Give those of the entry that a draft lies over, as it is now: others may have replaced or removed it."""
+        if draft.base is None:
+            return Annotations()
+        try:
+            return self._metadata.read_facts(draft.base).annotations
+        except MovedOn:
+            now = self._metadata.refresh(draft.base)
+            return self._metadata.read_facts(now).annotations if isinstance(now, Entry) else Annotations()
 
     def _edit(self, node: Entry | Draft, edit: AnnotationEdit) -> None:
         if isinstance(node, Entry):

@@ -136,3 +136,48 @@ def test_setting_times_and_modes_after_an_overwrite_tells_the_size_of_now(place:
         with opened(place / "renamed.jpg", os.O_WRONLY | os.O_APPEND) as appending:
             os.write(appending, b"tail")
         assert (place / "renamed.jpg").read_bytes() == new + b"tail"
+
+
+@pytest.mark.semantics("RENAME_NOREPLACE and RENAME_EXCHANGE hold")
+def test_what_is_being_changed_can_be_removed_after_an_exchange_with_what_is_new(
+    shared_mount: Mount, place: Path
+) -> None:
+    new, changed = place / "new.jpg", place / "changed.jpg"
+    changed.write_bytes(OLD)
+    with opened(new, os.O_RDWR | os.O_CREAT) as making, opened(changed) as changing:
+        os.write(making, NEW)
+        os.pwrite(changing, b"more", len(OLD))
+        rename_with(EXCHANGE, new, changed)
+        new.unlink()
+        assert [path.name for path in place.iterdir()] == ["changed.jpg"]
+    tell(shared_mount, place, {"changed.jpg": NEW})
+
+
+@pytest.mark.semantics("A file renamed over an entry takes over its tags")
+def test_what_is_set_while_a_file_is_written_is_taken_over_by_what_is_renamed_over_it(
+    shared_mount: Mount, place: Path
+) -> None:
+    (place / "photo.jpg").write_bytes(OLD)
+    os.setxattr(place / "photo.jpg", "user.kept", b"before")
+    os.setxattr(place / "photo.jpg", "user.gone", b"before")
+    with opened(place / "photo.jpg") as writing:
+        os.pwrite(writing, b"more", len(OLD))
+        os.setxattr(place / "photo.jpg", "user.kept", b"now")
+        os.removexattr(place / "photo.jpg", "user.gone")
+        (place / "new.jpg").write_bytes(NEW)
+        (place / "new.jpg").rename(place / "photo.jpg")
+    assert os.getxattr(place / "photo.jpg", "user.kept") == b"now"
+    assert os.listxattr(place / "photo.jpg") == ["user.kept"]
+    tell(shared_mount, place, {"photo.jpg": NEW})
+
+
+@pytest.mark.semantics("What one system call did, the next one sees")
+def test_a_file_that_is_cut_by_path_has_the_size_it_was_cut_to(place: Path) -> None:
+    """What is left is incomplete."""
+    photo = place / "photo.jpg"
+    photo.write_bytes(NEW)
+    os.truncate(photo, 36)
+    with failing(errno.EBADMSG), opened(photo, os.O_WRONLY | os.O_APPEND) as appending:
+        assert os.fstat(appending).st_size == 36
+        os.write(appending, b"tail")
+    assert photo.read_bytes() == NEW[:36] + b"tail"

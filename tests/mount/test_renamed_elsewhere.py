@@ -1,0 +1,83 @@
+"""Files that are being changed here while another mount renames or removes their entries."""
+
+import os
+from errno import EBADMSG, ENOENT
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.mount.elsewhere import names, wait_until
+from tests.mount.killing import revive
+from tests.mount.mounting import MountFactory
+from tests.mount.saving import failing, jpeg, state
+
+FOLLOWS: Final = pytest.mark.semantics("A draft of an entry that another mount renames goes with it")
+OLD, NEW = jpeg(1), jpeg(2)
+
+
+def leave_incomplete(file: Path) -> None:
+    with failing(EBADMSG):
+        file.write_bytes(NEW[:100])
+
+
+@FOLLOWS
+@pytest.mark.parametrize("to", ["moved.jpg", "below/moved.jpg"])
+def test_what_is_written_to_a_file_that_was_renamed_elsewhere_is_stored_under_its_new_name(
+    mounted: MountFactory, to: str
+) -> None:
+    here, there = mounted(), mounted()
+    (here.path / "file.jpg").write_bytes(OLD)
+    leave_incomplete(here.path / "file.jpg")
+    (there.path / to).parent.mkdir(exist_ok=True)
+    (there.path / "file.jpg").rename(there.path / to)
+    wait_until((here.path / to).exists)
+    assert (here.path / to).read_bytes() == NEW[:100]
+    assert not (here.path / "file.jpg").exists()
+    (here.path / to).write_bytes(NEW)
+    for mount in (here, there):
+        assert not (mount.path / "file.jpg").exists()
+        wait_until(lambda: (mount.path / to).read_bytes() == NEW)  # noqa: B023 - called at once
+
+
+@FOLLOWS
+def test_a_file_that_was_renamed_elsewhere_has_one_name_in_a_listing(mounted: MountFactory) -> None:
+    here, there = mounted(), mounted()
+    (here.path / "file.jpg").write_bytes(OLD)
+    leave_incomplete(here.path / "file.jpg")
+    (there.path / "file.jpg").rename(there.path / "moved.jpg")
+    wait_until(lambda: names(here.path) == ["moved.jpg"])
+    with failing(ENOENT):
+        (here.path / "file.jpg").rename(here.path / "other.jpg")
+    (here.path / "moved.jpg").rename(here.path / "other.jpg")
+    assert (names(here.path), state(here.path / "other.jpg")) == (["other.jpg"], "incomplete")
+    wait_until(lambda: names(there.path) == ["other.jpg"])
+    assert (there.path / "other.jpg").read_bytes() == OLD
+
+
+def test_a_file_that_was_removed_elsewhere_can_be_described_renamed_and_stored(mounted: MountFactory) -> None:
+    here, there = mounted(), mounted()
+    (here.path / "file.jpg").write_bytes(OLD)
+    leave_incomplete(here.path / "file.jpg")
+    (there.path / "file.jpg").unlink()
+    os.setxattr(here.path / "file.jpg", "user.place", b"here")
+    assert os.listxattr(here.path / "file.jpg") == ["user.place"]
+    (here.path / "file.jpg").rename(here.path / "other.jpg")
+    (here.path / "other.jpg").write_bytes(NEW)
+    wait_until((there.path / "other.jpg").exists)
+    assert (names(there.path), (there.path / "other.jpg").read_bytes()) == (["other.jpg"], NEW)
+    assert os.getxattr(there.path / "other.jpg", "user.place") == b"here"
+
+
+def test_a_draft_that_was_renamed_over_an_entry_before_a_kill_is_back_over_it(mounted: MountFactory) -> None:
+    mount = mounted()
+    (mount.path / "file.jpg").write_bytes(OLD)
+    leave_incomplete(mount.path / "new.jpg")
+    (mount.path / "new.jpg").rename(mount.path / "file.jpg")
+    mount.kill()
+    revive(mount)
+    assert names(mount.path) == ["file.jpg"]
+    assert (mount.path / "file.jpg").read_bytes() == NEW[:100]
+    (mount.path / "file.jpg").write_bytes(NEW)
+    mount.remount()
+    assert (names(mount.path), (mount.path / "file.jpg").read_bytes()) == (["file.jpg"], NEW)
