@@ -8,7 +8,7 @@ from errno import EIO
 import pytest
 
 from tests.mount.elsewhere import names, rows_below, wait_until
-from tests.mount.killing import IMPATIENT, objects, revive
+from tests.mount.killing import IMPATIENT, objects, restart_machine, revive
 from tests.mount.mounting import Mount, MountFactory
 from tests.mount.saving import failing, jpeg, state, tell
 
@@ -71,10 +71,13 @@ def test_whole_local_files_below_a_hidden_directory_that_is_shown_are_stored(mou
     hidden.mkdir()
     (hidden / "empty.jpg").touch()
     descriptor = os.open(hidden / "p.jpg", os.O_CREAT | os.O_WRONLY)
-    os.write(descriptor, jpeg(1))
+    os.write(descriptor, jpeg(1)[:100])
+    os.fsync(descriptor)
+    os.write(descriptor, jpeg(1)[100:])
     mount.kill()
     with suppress(OSError):  # ECONNABORTED or ENOTCONN: the mount is gone.
         os.close(descriptor)
+    restart_machine(mount)  # So nobody knows whether it was written to its end.
     revive(mount)
     assert {name: state(hidden / name) for name in names(hidden)} == {"empty.jpg": "local", "p.jpg": "local"}
     hidden.rename(shown)
