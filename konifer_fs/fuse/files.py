@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyfuse3
 from pyfuse3 import FileHandleT
 
-from konifer_fs.domain.errors import IsADirectory, MovedOn, NameTaken
+from konifer_fs.domain.errors import IsADirectory, KoniferFsError, MovedOn, NameTaken
 from konifer_fs.domain.node import Directory, Entry, Ownership
 from konifer_fs.fuse.coherence import UNTOLD_SECONDS
 from konifer_fs.fuse.handles import Handles
@@ -119,7 +119,11 @@ class OpenFiles:
         node = self._session.node(number)
         if not isinstance(node, Entry | Draft):
             raise IsADirectory
-        await self._offload.transfer(self._files.truncate_by_path, node, size)
+        try:
+            await self._offload.transfer(self._files.truncate_by_path, node, size)
+        except KoniferFsError:
+            await self._offload.transfer(self._session.kernel_caches.drop_attributes, number)
+            raise
 
     async def flush(self, handle: int) -> None:
         """Commit what was changed through this handle."""

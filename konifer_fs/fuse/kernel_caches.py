@@ -85,6 +85,13 @@ class KernelCaches:
         """Have the kernel ask again before it uses any of these."""
         self._queue.put(doubts)
 
+    def drop_attributes(self, number: int) -> None:
+        """Have the kernel ask again for an inode's attributes from now on: what it sets is done, and yet going to fail.
+
+        Not for the trio thread, which may have to answer before that returns.
+        """
+        self._write(_NOTIFY_INVAL_INODE, _INODE.pack(number, _ATTRIBUTES_ONLY, 0))
+
     def let_go(self, unneeded: Unneeded) -> None:
         """Have the kernel forget inodes that nobody uses."""
         self._queue.put(unneeded)

@@ -4,6 +4,7 @@ A draft and its entry are one file with one number. Used by `tree`, which finds 
 """
 
 import logging
+from typing import Final
 
 from konifer_fs.domain.asset import AnnotationEdit
 from konifer_fs.domain.errors import MovedOn, NameTaken, StoreUnreachable
@@ -12,6 +13,8 @@ from konifer_fs.ports import MetadataStore
 from konifer_fs.vfs.drafts import Draft, Drafts
 
 log = logging.getLogger(__name__)
+
+_PATIENCE: Final = 1.0
 
 
 class Bases:
@@ -24,10 +27,10 @@ class Bases:
     def followed(self, found: Entry) -> Entry | Draft:
         """Give what an entry is that was found under its name: the draft over it, which has the name from now on.
 
-        It is the entry while another changes or stores the draft, whose lock nobody needs to hold.
+        It is the entry while another stores the draft, which may take long; who asks holds no draft's lock.
         """
         draft = self._drafts.find_by_id(found.id)
-        if draft is None or not draft.lock.acquire(blocking=False):
+        if draft is None or not draft.lock.acquire(timeout=_PATIENCE):
             return found
         try:
             return draft if self._drafts.holds(draft) and self.find_out(draft) and draft.base else found

@@ -274,12 +274,12 @@ class Files:
                 opened.changed = True
 
     def truncate_by_path(self, node: Entry | Draft, size: int) -> None:
-        """Do what `truncate(2)` does: the result is committed, or incomplete; another failure is this call's."""
+        """Do what `truncate(2)` does: the result is committed. Its failure is this call's, but the size is another."""
         opened = self.open(node, writable=True, truncate=size == 0)
         try:
             if size:
                 self.truncate(opened, size)
-            self.sync(opened)
+            self.flush(opened)
         finally:
             self.release(opened)
 

@@ -33,10 +33,10 @@ def test_what_is_written_to_a_file_that_was_renamed_elsewhere_is_stored_under_it
     (there.path / "file.jpg").rename(there.path / to)
     wait_until((here.path / to).exists)
     assert (here.path / to).read_bytes() == NEW[:100]
-    assert not (here.path / "file.jpg").exists()
+    wait_until(lambda: not (here.path / "file.jpg").exists())
     (here.path / to).write_bytes(NEW)
     for mount in (here, there):
-        assert not (mount.path / "file.jpg").exists()
+        wait_until(lambda: not (mount.path / "file.jpg").exists())  # noqa: B023 - called at once
         wait_until(lambda: (mount.path / to).read_bytes() == NEW)  # noqa: B023 - called at once
 
 
