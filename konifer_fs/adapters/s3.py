@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _PART_BYTES: Final = 16 << 20
 _PART_THREADS: Final = 4
+_UPLOADS: Final = 2
 # What a cut connection loses at most, so that one that is cut again and again makes progress.
 _READ_PIECE: Final = 1 << 16
 _ASKED_AT_ONCE: Final = 16
@@ -119,18 +120,29 @@ class S3ObjectStore:
     def put(self, ref: ObjectRef, source: Path, content_type: str) -> None:
         """Upload `source`: up to 16 MiB in one request, else in parts, which are aborted when one fails.
 
-        An abort that fails too leaves its parts in the bucket, unseen, to the bucket's life-cycle rule.
+        An abort that fails too leaves its parts in the bucket, unseen, to the bucket's life-cycle rule. A key is put
+        again with the same bytes only, so that an object of that size is taken for what an upload has left.
 
         Raises:
             StoreUnreachable, StoreRefused, StoreFull: nothing was stored, as far as can be told.
             ContentUnreadable: `source` cannot be read.
         """
-        with _readable(source) as file, self._reported(ref):
-            if os.fstat(file.fileno()).st_size <= _PART_BYTES:
-                self._client.put_object(Bucket=ref.bucket, Key=ref.key, Body=file, ContentType=content_type)
-            else:
-                arguments = {"ContentType": content_type}
-                self._transfers.upload(str(source), ref.bucket, ref.key, extra_args=arguments).result()
+        with _readable(source) as file:
+            size = os.fstat(file.fileno()).st_size
+            for _ in range(_UPLOADS):
+                with suppress(ObjectMissing), self._reported(ref):
+                    if size <= _PART_BYTES:
+                        file.seek(0)
+                        self._client.put_object(Bucket=ref.bucket, Key=ref.key, Body=file, ContentType=content_type)
+                    else:
+                        arguments = {"ContentType": content_type}
+                        self._transfers.upload(str(source), ref.bucket, ref.key, extra_args=arguments).result()
+                    return
+                # The server was started anew and has lost the parts, or the answer that they are whole was cut off.
+                found = self.find_object(ref)
+                if found and found.size == size:
+                    return
+        raise StoreUnreachable(f"{self._place}: it forgets what is uploaded to {ref.bucket}/{ref.key}")
 
     def fetch(self, ref: ObjectRef, target: BinaryIO, part: Part | None = None) -> None:
         """Write the object, or a part of it, to `target` in pieces of 64 KiB; a broken connection is resumed there.
