@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from boto3.session import Session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
+from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError, ReadTimeoutError
 from s3transfer.manager import TransferConfig, TransferManager
 
 from konifer_fs.adapters.outage import Outage
@@ -41,7 +41,7 @@ _READ_PIECE: Final = 1 << 16
 _ASKED_AT_ONCE: Final = 16
 _DEFAULT_REGION: Final = "us-east-1"
 _GIVE_UP_AT: Final = "konifer_fs_give_up_at"
-_SHORTEST_SECONDS: Final = 0.1
+_SHORTEST_SECONDS: Final = 1.0
 # A person waits for what a check tells, which asks for the bucket first.
 _CHECK: Final = "HeadBucket"
 _CHECK_ATTEMPTS: Final = 4
@@ -247,20 +247,29 @@ class S3ObjectStore:
         return body, end, int(size)
 
     def _read_until_cut(self, ref: ObjectRef, body: "StreamingBody") -> Iterator[bytes]:
+        progressed_at = time.monotonic()
         with self._reported(ref):
             try:
                 while piece := body.read(_READ_PIECE):
                     yield piece
+                    progressed_at = time.monotonic()
             except CUT:
                 return
+            except ReadTimeoutError:
+                # What was asked for again waits no longer for a piece than it had left to wait for an answer.
+                if time.monotonic() - progressed_at >= self._deadline:
+                    raise
 
     def _bound(self, request: "AWSRequest", **_: object) -> None:
-        """Give an attempt what its request has left of the deadline; none while the store is known to be silent."""
+        """Give an attempt what its request has left of the deadline; none while the store is known to be silent.
+
+        The last begins at the deadline, and has a second.
+        """
         if not self._outage.may_ask():
             raise KnownSilent
         now = time.monotonic()
         give_up_at = request.context.setdefault(_GIVE_UP_AT, now + self._deadline)
-        request.context["read_timeout"] = max(_SHORTEST_SECONDS, give_up_at - now)
+        request.context["read_timeout"] = max(min(_SHORTEST_SECONDS, self._deadline), give_up_at - now)
 
     def _judge(
         self,
@@ -297,9 +306,9 @@ class S3ObjectStore:
         return pause
 
     def _pause(self, failures: int, give_up_at: float) -> float | None:
-        """Give the seconds to wait after so many failures in a row; None when there is no time left for that."""
-        pause = back_off(failures)
-        return None if self._is_closed or time.monotonic() + pause > give_up_at else pause
+        """Give the seconds to wait after so many failures in a row, the last of them up to the end; None after that."""
+        left = give_up_at - time.monotonic()
+        return None if self._is_closed or left <= 0 else min(back_off(failures), left)
 
     @contextmanager
     def _reported(self, ref: ObjectRef) -> Iterator[None]:

@@ -2,14 +2,17 @@
 
 import os
 import re
+import time
 from contextlib import closing
+from io import BytesIO
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from konifer_fs.domain.errors import StoreUnreachable
 from konifer_fs.domain.variant import ObjectRef
-from tests.contracts.relay import Relay, relaying
+from tests.contracts.relay import BUSY, Relay, answering, relaying
 from tests.servers import S3Server
 
 MULTIPART_BYTES = 20 << 20
@@ -82,3 +85,35 @@ def test_a_server_that_loses_each_upload_is_unreachable(rclone: S3Server, large_
     ):
         store.put(ref, large_source, "image/jpeg")
     assert rclone.list_keys(ref.bucket) == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.semantics("A store that cannot be reached")
+def test_a_busy_server_is_given_the_whole_deadline() -> None:
+    with (
+        answering(BUSY) as busy,
+        closing(S3Server(name="busy", endpoint_url=busy.endpoint_url).make_store(deadline=2)) as store,
+    ):
+        began_at = time.monotonic()
+        with pytest.raises(StoreUnreachable):
+            store.size(ObjectRef("assets", "key"))
+        assert time.monotonic() - began_at >= 2
+
+
+@pytest.mark.timeout(60)
+def test_what_answers_at_last_may_pause_for_longer_than_was_left(server: S3Server, large_source: Path) -> None:
+    ref, target, pieces = ObjectRef(server.make_bucket(), "key"), BytesIO(), count(1)
+    with closing(server.make_store()) as store:
+        store.put(ref, large_source, "image/jpeg")
+
+    def stall(piece: bytes) -> bytes:
+        if next(pieces) == 100:
+            time.sleep(1.5)
+        return piece
+
+    with (
+        relaying(Relay(busy=5, edit_response=stall), server.endpoint_url) as relay,
+        closing(server.make_store(through=relay.endpoint_url, deadline=2)) as store,
+    ):
+        store.fetch(ref, target)
+    assert target.getvalue() == large_source.read_bytes()
