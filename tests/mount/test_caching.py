@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -194,6 +195,20 @@ def test_damaged_bytes_are_fetched_again(mounted: MountFactory, damage: Callable
     mount.mount()
     assert file.read_bytes() == picture(0)
     assert list(kept_files(mount).values()) == [picture(0)]
+
+
+@KEPT
+def test_a_cache_that_is_removed_begins_anew(mounted: MountFactory) -> None:
+    mount = mounted("rclone")
+    files = fill(mount, 3)
+    with files[0].open("rb") as opened:
+        assert opened.read(4) == picture(0)[:4]
+        for directory in (mount.data_dir / "cache").iterdir():
+            shutil.rmtree(directory)
+        opened.seek(0)
+        assert opened.read() == picture(0)
+    assert files[1].read_bytes() == picture(1)
+    assert picture(1) in kept_files(mount).values()
 
 
 @pytest.mark.semantics("konifer-fs warm PATH reads")
