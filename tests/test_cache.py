@@ -1,6 +1,8 @@
 """The cache of contents: what it keeps, how much of it, and that it never gives other bytes."""
 
+import fcntl
 import os
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -249,6 +251,41 @@ def test_what_another_process_fetched_again_is_compared(tmp_path: Path) -> None:
     (file,) = kept_files(cache)
     file.write_bytes(b"damaged")
     assert find(cache, "a") is None
+
+
+def test_a_directory_that_was_removed_is_made_anew(tmp_path: Path) -> None:
+    cache = open_cache(tmp_path)
+    assert keep(cache, "a", blocks(30))
+    arriving = begin(cache, "b", 30)
+    shutil.rmtree(cache.directory)
+    assert keep(cache, "c", blocks(10))
+    assert cache.directory.stat().st_mode & 0o777 == 0o700
+    with arriving.file, pytest.raises(FileNotFoundError):
+        arriving.keep()
+    arriving.give_up()
+    assert (find(cache, "a"), find(cache, "c")) == (None, blocks(10))
+    assert cache.used == 10 * BLOCK
+
+
+def test_a_count_that_was_removed_is_made_anew(tmp_path: Path) -> None:
+    cache = open_cache(tmp_path)
+    assert keep(cache, "a", blocks(30))
+    (cache.directory / ".bytes").unlink()
+    assert keep(cache, "b", blocks(10))
+    assert cache.used == 40 * BLOCK
+
+
+def test_a_process_that_stands_still_holds_nobody_up_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_cache, "PATIENCE", 0.1)
+    cache = open_cache(tmp_path)
+    assert keep(cache, "a", b"content")
+    with (cache.directory / ".bytes").open("rb") as standing:
+        fcntl.flock(standing, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError):
+            cache.begin(ref("b"), 1)
+        assert cache.drop(ref("a")) == 0
+        assert find(cache, "a") == b"content"
+    assert keep(cache, "b", b"x")
 
 
 def test_what_fails_to_arrive_leaves_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import trio
 from konifer_fs.adapters.outage import IN_HASTE
 from konifer_fs.wiring import Wired, wire
 from konifer_fs.workflows.leftovers import remove_leftovers
-from konifer_fs.workflows.reap import reap
+from konifer_fs.workflows.reap import Reaper
 from konifer_fs.workflows.sweep import sweep
 from konifer_fs_daemon.background import CATCH_UP_SECONDS, REAP_SECONDS, SWEEP_SECONDS, repeat
 from konifer_fs_daemon.control import serve_control
@@ -141,8 +141,8 @@ class _Life:
 
     def _start_background(self, nursery: trio.Nursery) -> None:
         wired = self._wired
-        reaper = partial(reap, wired.metadata, wired.objects, wired.filesystem.in_use)
-        nursery.start_soon(repeat, reaper, REAP_SECONDS)
+        reaper = Reaper(wired.metadata, wired.objects, wired.filesystem.in_use)
+        nursery.start_soon(repeat, reaper.reap, REAP_SECONDS)
         nursery.start_soon(repeat, partial(sweep, wired.metadata), SWEEP_SECONDS)
         nursery.start_soon(repeat, wired.metadata.prune_changes, SWEEP_SECONDS)
         leftovers = partial(remove_leftovers, wired.metadata, wired.objects, wired.spool)

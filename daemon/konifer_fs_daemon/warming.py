@@ -6,10 +6,10 @@ To warm is to read, as anybody may. To evict, the mount's daemon is asked.
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from konifer_fs_daemon.control import Message, NobodyAnswers, ask
@@ -34,18 +34,20 @@ def warm(path: Path, progress: Progress) -> Warmed:
     _find_mount(path)
     warmed = Warmed()
     files = list(_list_files(path, warmed.failures))
-    stopped = threading.Event()
-    with ThreadPoolExecutor(_READERS) as readers, ExitStack() as stack:
-        stack.callback(stopped.set)  # Who interrupts it waits for no file to be read to its end.
-        running = {readers.submit(_read, file, stopped): file for file in files}
-        for done, future in enumerate(as_completed(running), 1):
-            try:
-                warmed.bytes += future.result()
-            except OSError as error:
-                warmed.failures.append(f"{running[future]}: {error.strerror}")
-            else:
-                warmed.files += 1
-            progress({"done": done, "total": len(files)})
+    wanted, read = SimpleQueue[Path](), SimpleQueue[int | str]()
+    for file in files:
+        wanted.put(file)
+    for _ in range(_READERS):
+        # Who interrupts it waits for none of them: a read may wait for a store that is away, until the deadline.
+        threading.Thread(target=_read_all, args=(wanted, read), daemon=True).start()
+    for done in range(1, len(files) + 1):
+        outcome = read.get()
+        if isinstance(outcome, str):
+            warmed.failures.append(outcome)
+        else:
+            warmed.bytes += outcome
+            warmed.files += 1
+        progress({"done": done, "total": len(files)})
     return warmed
 
 
@@ -94,11 +96,21 @@ def walk(path: Path, failures: list[str]) -> Iterator[tuple[str, list[str], list
     return os.walk(path, onerror=lambda error: failures.append(f"{error.filename}: {error.strerror}"))
 
 
-def _read(file: Path, stopped: threading.Event) -> int:
+def _read_all(wanted: SimpleQueue[Path], read: SimpleQueue[int | str]) -> None:
+    """Read one file after the other; of each the size is told, or in a line why it could not be read."""
+    with suppress(Empty):
+        while file := wanted.get_nowait():
+            try:
+                read.put(_read(file))
+            except OSError as error:
+                read.put(f"{file}: {error.strerror}")
+
+
+def _read(file: Path) -> int:
     """Read a file from the mount, and not from the kernel's memory, of which the mount hears nothing."""
     size = 0
     with file.open("rb", buffering=0) as stream:
         os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while not stopped.is_set() and (piece := stream.read(_PIECE)):
+        while piece := stream.read(_PIECE):
             size += len(piece)
     return size

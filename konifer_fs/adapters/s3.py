@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from boto3.session import Session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
+from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError, ReadTimeoutError
 from s3transfer.manager import TransferConfig, TransferManager
 
 from konifer_fs.adapters.outage import Outage
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 
 _PART_BYTES: Final = 16 << 20
 _PART_THREADS: Final = 4
+_UPLOADS: Final = 2
 # What a cut connection loses at most, so that one that is cut again and again makes progress.
 _READ_PIECE: Final = 1 << 16
 _ASKED_AT_ONCE: Final = 16
 _DEFAULT_REGION: Final = "us-east-1"
 _GIVE_UP_AT: Final = "konifer_fs_give_up_at"
-_SHORTEST_SECONDS: Final = 0.1
+_SHORTEST_SECONDS: Final = 1.0
 # A person waits for what a check tells, which asks for the bucket first.
 _CHECK: Final = "HeadBucket"
 _CHECK_ATTEMPTS: Final = 4
@@ -119,18 +120,29 @@ class S3ObjectStore:
     def put(self, ref: ObjectRef, source: Path, content_type: str) -> None:
         """Upload `source`: up to 16 MiB in one request, else in parts, which are aborted when one fails.
 
-        An abort that fails too leaves its parts in the bucket, unseen, to the bucket's life-cycle rule.
+        An abort that fails too leaves its parts in the bucket, unseen, to the bucket's life-cycle rule. A key is put
+        again with the same bytes only, so that an object of that size is taken for what an upload has left.
 
         Raises:
             StoreUnreachable, StoreRefused, StoreFull: nothing was stored, as far as can be told.
             ContentUnreadable: `source` cannot be read.
         """
-        with _readable(source) as file, self._reported(ref):
-            if os.fstat(file.fileno()).st_size <= _PART_BYTES:
-                self._client.put_object(Bucket=ref.bucket, Key=ref.key, Body=file, ContentType=content_type)
-            else:
-                arguments = {"ContentType": content_type}
-                self._transfers.upload(str(source), ref.bucket, ref.key, extra_args=arguments).result()
+        with _readable(source) as file:
+            size = os.fstat(file.fileno()).st_size
+            for _ in range(_UPLOADS):
+                with suppress(ObjectMissing), self._reported(ref):
+                    if size <= _PART_BYTES:
+                        file.seek(0)
+                        self._client.put_object(Bucket=ref.bucket, Key=ref.key, Body=file, ContentType=content_type)
+                    else:
+                        arguments = {"ContentType": content_type}
+                        self._transfers.upload(str(source), ref.bucket, ref.key, extra_args=arguments).result()
+                    return
+                # The server was started anew and has lost the parts, or the answer that they are whole was cut off.
+                found = self.find_object(ref)
+                if found and found.size == size:
+                    return
+        raise StoreUnreachable(f"{self._place}: it forgets what is uploaded to {ref.bucket}/{ref.key}")
 
     def fetch(self, ref: ObjectRef, target: BinaryIO, part: Part | None = None) -> None:
         """Write the object, or a part of it, to `target` in pieces of 64 KiB; a broken connection is resumed there.
@@ -235,20 +247,29 @@ class S3ObjectStore:
         return body, end, int(size)
 
     def _read_until_cut(self, ref: ObjectRef, body: "StreamingBody") -> Iterator[bytes]:
+        progressed_at = time.monotonic()
         with self._reported(ref):
             try:
                 while piece := body.read(_READ_PIECE):
                     yield piece
+                    progressed_at = time.monotonic()
             except CUT:
                 return
+            except ReadTimeoutError:
+                # What was asked for again waits no longer for a piece than it had left to wait for an answer.
+                if time.monotonic() - progressed_at >= self._deadline:
+                    raise
 
     def _bound(self, request: "AWSRequest", **_: object) -> None:
-        """Give an attempt what its request has left of the deadline; none while the store is known to be silent."""
+        """Give an attempt what its request has left of the deadline; none while the store is known to be silent.
+
+        The last begins at the deadline, and has a second.
+        """
         if not self._outage.may_ask():
             raise KnownSilent
         now = time.monotonic()
         give_up_at = request.context.setdefault(_GIVE_UP_AT, now + self._deadline)
-        request.context["read_timeout"] = max(_SHORTEST_SECONDS, give_up_at - now)
+        request.context["read_timeout"] = max(min(_SHORTEST_SECONDS, self._deadline), give_up_at - now)
 
     def _judge(
         self,
@@ -285,9 +306,9 @@ class S3ObjectStore:
         return pause
 
     def _pause(self, failures: int, give_up_at: float) -> float | None:
-        """Give the seconds to wait after so many failures in a row; None when there is no time left for that."""
-        pause = back_off(failures)
-        return None if self._is_closed or time.monotonic() + pause > give_up_at else pause
+        """Give the seconds to wait after so many failures in a row, the last of them up to the end; None after that."""
+        left = give_up_at - time.monotonic()
+        return None if self._is_closed or left <= 0 else min(back_off(failures), left)
 
     @contextmanager
     def _reported(self, ref: ObjectRef) -> Iterator[None]:

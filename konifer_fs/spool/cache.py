@@ -9,6 +9,7 @@ Several processes may use one directory, and keep to its limits together: what a
 and is locked by who has it arrive, so that what a killed process left is known.
 """
 
+import errno
 import fcntl
 import hashlib
 import logging
@@ -36,6 +37,9 @@ _BLOCK: Final = 4096
 # What is made room for at once, as parts of the whole: looking for what was used last reads the directory.
 _MORE: Final = 10
 _PIECE: Final = 1 << 20
+# Seconds that one waits for others to have changed what is here: rather than longer, nothing is kept.
+PATIENCE: Final = 3.0
+_LOCK_PAUSE: Final = 0.002
 # They take 6 MiB of memory; of more files the checksums are compared again, now and then.
 _MOST_VERIFIED: Final = 32_768
 
@@ -69,7 +73,6 @@ class Cache:
         self._min_free = min_free_bytes
         self._verified: set[tuple[int, int]] = set()
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._locked() as count:
                 self._recount(count)
         except OSError as error:
@@ -151,12 +154,20 @@ class Cache:
 
     @contextmanager
     def _locked(self) -> Iterator[_Count]:
-        """Keep all other threads and processes from changing what is here; the count is what the caller makes of it."""
+        """Keep all other threads and processes from changing what is here; the count is what the caller makes of it.
+
+        Raises OSError, as where another process that has been stopped holds it.
+        """
+        # Anybody may remove the directory meanwhile.
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.open(self.directory / _COUNT, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            count = _Count(_to_int(os.pread(file, _COUNT_BYTES, 0)))
+            _lock(file)
+            known = os.pread(file, _COUNT_BYTES, 0)
+            count = _Count(_to_int(known))
             try:
+                if not known:
+                    self._recount(count)
                 yield count
             finally:
                 os.pwrite(file, count.taken.to_bytes(_COUNT_BYTES, signed=True), 0)
@@ -213,6 +224,17 @@ class Cache:
             count.taken -= _taken_by(size)
             return size
         return 0
+
+
+def _lock(file: int) -> None:
+    give_up_at = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up_at:
+                raise TimeoutError(errno.ETIMEDOUT, "another process holds it") from None
+            time.sleep(_LOCK_PAUSE)
 
 
 def _to_int(count: bytes) -> int:

@@ -17,6 +17,7 @@ from konifer_fs.vfs.drafts import Draft
 FIRST_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 300.0
 _DOUBLINGS: Final = 9
+_STALE_AT_LEAST: Final = 64
 
 
 def back_off(failures: int, chance: float) -> float:
@@ -60,6 +61,8 @@ class Waiting:
                 self._is_down = self._is_down or isinstance(error, StoreUnreachable)
             turn = self._turns[draft.file.number] = _Turn(due, next(self._order), draft)
             heappush(self._by_due, turn)
+            if len(self._by_due) > 2 * len(self._turns) + _STALE_AT_LEAST:
+                self._sort()
             self._changed.notify()
 
     def take(self) -> Draft | None:
@@ -102,6 +105,9 @@ class Waiting:
     def _make_due(self) -> None:
         now = self._clock()
         self._turns = {number: turn._replace(due=min(turn.due, now)) for number, turn in self._turns.items()}
+        self._sort()
+
+    def _sort(self) -> None:
         self._by_due = list(self._turns.values())
         heapify(self._by_due)
 

@@ -17,10 +17,12 @@ class Relay:
     """How what passes is changed, and what passed.
 
     `cut_after` is the number of response bytes after which a connection is reset, the next `cuts` times;
-    `pause` is slept before each 256 KiB of a request; the next `busy` connections are told to come again.
+    `pause` is slept before each 256 KiB of a request; the next `busy` connections are told to come again. What raises
+    OSError when it edits ends the connection.
     """
 
     edit_request: Callable[[bytes], bytes] = bytes
+    edit_response: Callable[[bytes], bytes] = bytes
     cut_after: int = 0
     cuts: int = 0
     pause: float = 0
@@ -77,7 +79,7 @@ def pump_responses(relay: Relay, upstream: socket.socket, client: socket.socket)
     passed = 0
     with suppress(OSError):
         while piece := upstream.recv(64 << 10):
-            client.sendall(piece)
+            client.sendall(relay.edit_response(piece))
             passed += len(piece)
             if relay.cut_after and passed >= relay.cut_after and relay.takes_cut():
                 return

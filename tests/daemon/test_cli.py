@@ -154,6 +154,21 @@ def test_output_that_cannot_be_written_is_no_accident(
         assert (done.returncode, done.stderr) == (code, said)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("status {0}", 1), ("umount {0}", 1), ("mount -o sudi {0}", 2), ("fsck -c {0}/none", 16), ("evict {0}", 1)],
+)
+def test_a_failure_without_any_output_is_told_in_one_sentence(
+    place: Path, environ: dict[str, str], arguments: str, code: int
+) -> None:
+    command = [sys.executable, "-m", "konifer_fs_daemon", *arguments.format(place).split()]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command],
+        capture_output=True, text=True, timeout=60, check=False, env=environ,
+    )  # fmt: skip
+    failure(code, done)
+
+
 def test_no_number_is_no_interval(environ: dict[str, str]) -> None:
     assert "it is no number" in konifer_fs("top", "--interval", "nan", environ=environ).stderr
 

@@ -2,6 +2,11 @@
 
 import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -196,6 +201,20 @@ def test_damaged_bytes_are_fetched_again(mounted: MountFactory, damage: Callable
     assert list(kept_files(mount).values()) == [picture(0)]
 
 
+@KEPT
+def test_a_cache_that_is_removed_begins_anew(mounted: MountFactory) -> None:
+    mount = mounted("rclone")
+    files = fill(mount, 3)
+    with files[0].open("rb") as opened:
+        assert opened.read(4) == picture(0)[:4]
+        for directory in (mount.data_dir / "cache").iterdir():
+            shutil.rmtree(directory)
+        opened.seek(0)
+        assert opened.read() == picture(0)
+    assert files[1].read_bytes() == picture(1)
+    assert picture(1) in kept_files(mount).values()
+
+
 @pytest.mark.semantics("konifer-fs warm PATH reads")
 def test_warming_and_evicting(mounted: MountFactory) -> None:
     mount = mounted("rclone")
@@ -211,6 +230,32 @@ def test_warming_and_evicting(mounted: MountFactory) -> None:
     assert run(mount, "evict", mount.path).startswith("4 entries, ")
     run(mount, "warm", mount.path)  # The kernel has the bytes still.
     assert sorted(kept_files(mount).values()) == [picture(number) for number in range(4)]
+
+
+@pytest.mark.semantics("konifer-fs warm PATH reads")
+def test_who_interrupts_warming_does_not_wait_for_a_store_that_is_away(
+    mounted: MountFactory, s3_server: Mapping[str, S3Server]
+) -> None:
+    away = threading.Event()
+
+    def cut(piece: bytes) -> bytes:
+        if away.is_set():
+            raise ConnectionResetError
+        return piece
+
+    with relaying(Relay(edit_request=cut), s3_server["rclone"].endpoint_url) as relay:
+        mount = mounted("rclone", config=f'object-store.s3.endpoint-url = "{relay.endpoint_url}"')
+        (file,) = fill(mount, 1)
+        away.set()
+        asked = relay.connections
+        command = [sys.executable, "-m", "konifer_fs_daemon", "warm", str(mount.path)]
+        with subprocess.Popen(command, env=mount.environ, stderr=subprocess.PIPE, text=True) as warming:
+            wait_until(lambda: relay.connections > asked + 1)
+            warming.send_signal(signal.SIGINT)
+            assert warming.communicate(timeout=10)[1].endswith("Aborted!\n")
+        assert warming.returncode == 1
+        away.clear()
+        assert file.read_bytes() == picture(0)
 
 
 def test_what_cannot_be_warmed_or_evicted_is_told(mounted: MountFactory, tmp_path: Path) -> None:

@@ -113,6 +113,16 @@ def test_a_turn_takes_no_more_work_the_more_others_wait(clock: Clock, tmp_path: 
     assert count_lines(crowded.take) == count_lines(alone.take)
 
 
+def test_turns_that_others_took_the_place_of_take_no_memory(clock: Clock, drafts: list[Draft]) -> None:
+    waiting = Waiting(clock)
+    for _ in range(1000):
+        for draft in drafts:
+            waiting.add(draft, StoreRefused())
+    assert len(waiting._by_due) < 100
+    waiting.hurry()
+    assert {take_now(waiting) for _ in range(4)} == {*drafts, None}
+
+
 def test_all_are_due_when_somebody_hurries(clock: Clock, drafts: list[Draft]) -> None:
     waiting = Waiting(clock)
     for draft in drafts:

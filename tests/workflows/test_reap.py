@@ -14,7 +14,7 @@ from konifer_fs.domain.errors import KoniferFsError, ObjectMissing, StoreRefused
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import MetadataStore, PendingDelete
 from konifer_fs.workflows import reap as reaping
-from konifer_fs.workflows.reap import reap
+from konifer_fs.workflows.reap import Reaper
 from konifer_fs.workflows.sweep import sweep
 
 _LONG_AGO = datetime(2000, 1, 1)  # noqa: DTZ001 (as the outbox has it)
@@ -71,7 +71,11 @@ class BreakableStore(MemoryObjectStore):
 
 
 def reap_with(outbox: Outbox, store: BreakableStore, in_use: set[ObjectRef] | None = None) -> int:
-    return reap(cast(MetadataStore, outbox), store, lambda ref: ref in (in_use or set()))
+    return make_reaper(outbox, store, in_use).reap()
+
+
+def make_reaper(outbox: Outbox, store: BreakableStore, in_use: set[ObjectRef] | None = None) -> Reaper:
+    return Reaper(cast(MetadataStore, outbox), store, lambda ref: ref in (in_use or set()))
 
 
 @pytest.fixture
@@ -143,6 +147,21 @@ def test_batches_of_which_nothing_can_go_keep_none_of_the_others_waiting(
     store.failures[refs[1]] = StoreRefused("denied")
     with pytest.raises(StoreRefused):
         reap_with(outbox, store, {refs[0], refs[2]})
+    assert [pending.ref for pending in outbox.rows] == refs[:3]
+
+
+def test_what_is_refused_is_asked_for_in_part_each_round_and_keeps_none_of_the_others_waiting(
+    refs: list[ObjectRef], store: BreakableStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaping, "REFUSED_AT_MOST", 2)
+    outbox = Outbox(refs)
+    store.failures = {ref: StoreRefused("denied") for ref in refs[:3]}
+    reaper = make_reaper(outbox, store)
+    for asked in (refs[:2], refs[2:], refs[:2]):
+        store.asked.clear()
+        with pytest.raises(StoreRefused):
+            reaper.reap()
+        assert store.asked == asked
     assert [pending.ref for pending in outbox.rows] == refs[:3]
 
 
