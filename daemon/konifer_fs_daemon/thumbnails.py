@@ -8,8 +8,8 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +23,8 @@ from konifer_fs.domain.thumbnails import (
     retold,
     thumbnail_name,
 )
-from konifer_fs_daemon.control import Message
 from konifer_fs_daemon.mountpoint import MountRefused
+from konifer_fs_daemon.readers import read_each
 from konifer_fs_daemon.running import Progress
 from konifer_fs_daemon.warming import walk
 
@@ -61,22 +61,16 @@ def prime(directory: Path, sizes: Sequence[str], progress: Progress) -> Primed:
         (cache / size).mkdir(mode=0o700, parents=True, exist_ok=True)
     primed = Primed()
     wanted = [_Wanted(picture, size) for picture in _list_pictures(directory, primed.failures) for size in sizes]
-    with ThreadPoolExecutor(_READERS) as readers:
-        running = {readers.submit(_prime_one, cache, each): each for each in wanted}
-        for done, future in enumerate(as_completed(running), 1):
-            try:
-                made = future.result()
-            except OSError as error:
-                primed.failures.append(f"{running[future].picture}: {error.strerror}")
-            else:
-                primed.made += made
-                primed.fresh += not made
-            progress(_message(done, len(wanted)))
+    for done, (each, priming) in enumerate(read_each(partial(_prime_one, cache), wanted, _READERS), 1):
+        try:
+            made = priming.result()
+        except OSError as error:
+            primed.failures.append(f"{each.picture}: {error.strerror}")
+        else:
+            primed.made += made
+            primed.fresh += not made
+        progress({"done": done, "total": len(wanted)})
     return primed
-
-
-def _message(done: int, total: int) -> Message:
-    return {"done": done, "total": total}
 
 
 def _list_pictures(directory: Path, failures: list[str]) -> Iterator[Path]:

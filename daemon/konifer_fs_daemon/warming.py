@@ -4,16 +4,14 @@ To warm is to read, as anybody may. To evict, the mount's daemon is asked.
 """
 
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Final
 
 from konifer_fs_daemon.control import Message, NobodyAnswers, ask
 from konifer_fs_daemon.mountpoint import MountRefused, is_ours, list_mounts
+from konifer_fs_daemon.readers import read_each
 from konifer_fs_daemon.running import Progress, find_running
 
 _READERS: Final = 8
@@ -34,18 +32,12 @@ def warm(path: Path, progress: Progress) -> Warmed:
     _find_mount(path)
     warmed = Warmed()
     files = list(_list_files(path, warmed.failures))
-    wanted, read = SimpleQueue[Path](), SimpleQueue[int | str]()
-    for file in files:
-        wanted.put(file)
-    for _ in range(_READERS):
-        # Who interrupts it waits for none of them: a read may wait for a store that is away, until the deadline.
-        threading.Thread(target=_read_all, args=(wanted, read), daemon=True).start()
-    for done in range(1, len(files) + 1):
-        outcome = read.get()
-        if isinstance(outcome, str):
-            warmed.failures.append(outcome)
+    for done, (file, reading) in enumerate(read_each(_read, files, _READERS), 1):
+        try:
+            warmed.bytes += reading.result()
+        except OSError as error:
+            warmed.failures.append(f"{file}: {error.strerror}")
         else:
-            warmed.bytes += outcome
             warmed.files += 1
         progress({"done": done, "total": len(files)})
     return warmed
@@ -94,16 +86,6 @@ def _list_files(path: Path, failures: list[str]) -> Iterator[Path]:
 def walk(path: Path, failures: list[str]) -> Iterator[tuple[str, list[str], list[str]]]:
     """Walk as `os.walk` does; `failures` gets a line for each directory that cannot be read."""
     return os.walk(path, onerror=lambda error: failures.append(f"{error.filename}: {error.strerror}"))
-
-
-def _read_all(wanted: SimpleQueue[Path], read: SimpleQueue[int | str]) -> None:
-    """Read one file after the other; of each the size is told, or in a line why it could not be read."""
-    with suppress(Empty):
-        while file := wanted.get_nowait():
-            try:
-                read.put(_read(file))
-            except OSError as error:
-                read.put(f"{file}: {error.strerror}")
 
 
 def _read(file: Path) -> int:
