@@ -196,6 +196,16 @@ def failing(number: int) -> Iterator[None]:
     assert caught.value.errno == number, f"{os.strerror(caught.value.errno or 0)}, not {os.strerror(number)}"
 
 
+@contextmanager
+def opened(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> Iterator[int]:
+    """Have a file open meanwhile."""
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def write_all(descriptor: int, content: bytes, offset: int = 0) -> None:
     """Write all of `content` at `offset`."""
     while content:

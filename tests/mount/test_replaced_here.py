@@ -3,8 +3,7 @@
 import errno
 import mmap
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,19 +11,10 @@ import pytest
 
 from tests.mount.mounting import Mount
 from tests.mount.renaming import EXCHANGE, rename_with
-from tests.mount.saving import failing, jpeg, tell
+from tests.mount.saving import failing, jpeg, opened, tell
 
 OLD: Final = jpeg(1)
 NEW: Final = jpeg(2, padding=50_000)
-
-
-@contextmanager
-def opened(path: Path, flags: int = os.O_RDWR) -> Iterator[int]:
-    descriptor = os.open(path, flags)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def map_and_write(descriptor: int) -> None:

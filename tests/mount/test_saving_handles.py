@@ -5,8 +5,6 @@ import mmap
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from tests.mount.saving import (
     failing,
     jpeg,
     list_objects,
+    opened,
     run,
     state,
     tell,
@@ -27,15 +26,6 @@ from tests.mount.saving import (
 )
 
 CHANGED = jpeg(1).replace(COMMENT, b"written behind")
-
-
-@contextmanager
-def opened(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> Iterator[int]:
-    descriptor = os.open(path, flags, 0o644)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 @pytest.fixture
