@@ -248,7 +248,9 @@ def test_who_interrupts_warming_does_not_wait_for_a_store_that_is_away(
         (file,) = fill(mount, 1)
         away.set()
         asked = relay.connections
-        command = [sys.executable, "-m", "konifer_fs_daemon", "warm", str(mount.path)]
+        # What runs in the background of a script is deaf to SIGINT, and so are its children.
+        hearing = ["env", "--default-signal=INT"]
+        command = [*hearing, sys.executable, "-m", "konifer_fs_daemon", "warm", str(mount.path)]
         with subprocess.Popen(command, env=mount.environ, stderr=subprocess.PIPE, text=True) as warming:
             wait_until(lambda: relay.connections > asked + 1)
             warming.send_signal(signal.SIGINT)
