@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 _PART_BYTES: Final = 16 << 20
 _PART_THREADS: Final = 4
 _UPLOADS: Final = 2
-# What a cut connection loses at most, so that one that is cut again and again makes progress.
-_READ_PIECE: Final = 1 << 16
+_READ_PIECE: Final = 1 << 20
+# What another cut loses at most, so that a connection that is cut again and again makes progress.
+_PIECE_AFTER_CUT: Final = 1 << 16
 _ASKED_AT_ONCE: Final = 16
 _DEFAULT_REGION: Final = "us-east-1"
 _GIVE_UP_AT: Final = "konifer_fs_give_up_at"
@@ -145,7 +146,7 @@ class S3ObjectStore:
         raise StoreUnreachable(f"{self._place}: it forgets what is uploaded to {ref.bucket}/{ref.key}")
 
     def fetch(self, ref: ObjectRef, target: BinaryIO, part: Part | None = None) -> None:
-        """Write the object, or a part of it, to `target` in pieces of 64 KiB; a broken connection is resumed there.
+        """Write the object, or a part of it, to `target` in pieces of 1 MiB at most; a broken connection is resumed.
 
         Raises:
             ObjectMissing, StoreUnreachable, StoreRefused: `target` may have got some of it.
@@ -153,20 +154,20 @@ class S3ObjectStore:
         """
         at, stop = (part.start, None if part.is_all else part.stop) if part else (0, None)
         patience = self._deadline if self._outage.may_ask_again() else 0
-        give_up_at, cuts = time.monotonic() + patience, 0
+        give_up_at, cuts, length = time.monotonic() + patience, 0, _READ_PIECE
         while True:
             body, end, size = self._open(ref, at, stop)
             with closing(body):
                 if part:
                     part.check_size(ref, size)
-                for piece in self._read_until_cut(ref, body):
+                for piece in self._read_until_cut(ref, body, length):
                     target.write(piece)
                     at += len(piece)
                     give_up_at, cuts = time.monotonic() + patience, 0
             if at == end:
                 self._outage.note_answer()
                 return
-            cuts += 1
+            cuts, length = cuts + 1, _PIECE_AFTER_CUT
             pause = self._pause(cuts, give_up_at)
             if pause is None:
                 self._outage.note_failure()
@@ -246,11 +247,11 @@ class S3ObjectStore:
             raise StoreUnreachable(f"{self._place}: it gives no parts of {ref.bucket}/{ref.key}")
         return body, end, int(size)
 
-    def _read_until_cut(self, ref: ObjectRef, body: "StreamingBody") -> Iterator[bytes]:
+    def _read_until_cut(self, ref: ObjectRef, body: "StreamingBody", length: int) -> Iterator[bytes]:
         progressed_at = time.monotonic()
         with self._reported(ref):
             try:
-                while piece := body.read(_READ_PIECE):
+                while piece := body.read(length):
                     yield piece
                     progressed_at = time.monotonic()
             except CUT:
