@@ -145,7 +145,7 @@ class Tree:
     def _list_real(self, directory: Directory) -> Iterator[Sequence[tuple[str, Node]]]:
         drafts = {draft.name or "": draft for draft in self._drafts.list_in(directory)}
         for page in self._shown.name_children(directory, self._metadata.list_children(directory)):
-            if self._drafts.are_there:
+            if drafts or self._drafts.are_there:
                 yield [(name, self._followed(node)) for name, node in page if name not in drafts]
             else:
                 yield page

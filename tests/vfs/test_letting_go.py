@@ -145,6 +145,12 @@ def test_writing_to_what_another_begins_and_closes_at_that_moment(
     following.hold_apart()
 
 
+def test_listing_what_is_closed_at_that_moment_names_it_once(fs: FileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = write(fs, "a.jpg", jpeg(1))
+    after_first(monkeypatch, fs._drafts, "list_in", lambda: fs.files.release(opened))
+    assert [name for page in fs.tree.list_children(fs.root) for name, _ in page] == ["a.jpg"]
+
+
 def test_an_open_that_cannot_truncate_leaves_the_file_as_it_was(
     fs: FileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
