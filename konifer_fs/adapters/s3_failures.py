@@ -26,6 +26,7 @@ from botocore.exceptions import (
     ConnectionError as NoConnectionError,
 )
 
+from konifer_fs.domain import backing_off
 from konifer_fs.domain.errors import (
     ContentUnreadable,
     KoniferFsError,
@@ -39,7 +40,6 @@ E = TypeVar("E", bound=ssl.SSLError)
 
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
-_DOUBLINGS: Final = 5
 _REDIRECTIONS: Final = frozenset({302, 307})
 
 
@@ -108,8 +108,7 @@ def may_pass(error: Exception) -> bool:
 
 def back_off(failures: int) -> float:
     """Give the seconds to wait after so many failures in a row, up to 2; chance keeps callers from coming together."""
-    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * float(2 ** min(failures - 1, _DOUBLINGS)))
-    return pause * random.uniform(0.5, 1)  # noqa: S311 (jitter)
+    return backing_off.back_off(failures, _FIRST_PAUSE, _LONGEST_PAUSE, random.random())  # noqa: S311 (jitter)
 
 
 def _below(error: Exception, kind: type[E]) -> E | None:

@@ -11,21 +11,18 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final, NamedTuple
 
+from konifer_fs.domain import backing_off
 from konifer_fs.domain.errors import KoniferFsError, StoreUnreachable
 from konifer_fs.vfs.drafts import Draft
 
 FIRST_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 300.0
-_DOUBLINGS: Final = 9
 _STALE_AT_LEAST: Final = 64
 
 
 def back_off(failures: int, chance: float) -> float:
-    """Give how long to wait after so many failures, in seconds: doubled each time up to 5 minutes, less up to a half.
-
-    `chance`, of 0 to 1, keeps drafts that failed together from coming back together.
-    """
-    return min(LONGEST_SECONDS, FIRST_SECONDS * float(2 ** min(failures - 1, _DOUBLINGS))) * (1 - chance / 2)
+    """Give how long a draft waits after so many failures, in seconds: as `backing_off` does, up to 5 minutes."""
+    return backing_off.back_off(failures, FIRST_SECONDS, LONGEST_SECONDS, chance)
 
 
 class _Turn(NamedTuple):
