@@ -109,9 +109,10 @@ class Drafts:
         self._renamed_ns: dict[int, int] = {}
         self._lock = threading.Lock()
 
-    def renamed_ns(self, directory: Directory) -> int:
-        """Give when a draft's name last came to or went from `directory`, in ns; 0 when none did."""
-        return self._renamed_ns.get(directory.id, 0)
+    def renamed_ns(self, directory: Directory) -> int | None:
+        """Give when a draft's name last came to or went from `directory`, in ns, if its row does not tell since."""
+        renamed_ns = self._renamed_ns.get(directory.id, 0)
+        return renamed_ns if renamed_ns > (directory.ownership.ctime_ns or 0) else None
 
     def find(self, directory: Directory, name: str) -> Draft | None:
         """Give the draft called `name` in `directory`."""

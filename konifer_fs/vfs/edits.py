@@ -144,7 +144,7 @@ class Edits:
         node = changeable(node)
         change = replace(_without_set_id(node, change), ctime_ns=time.time_ns())
         if isinstance(node, Directory) and change.mtime_ns is None:
-            change = replace(change, mtime_ns=self._unrecorded_mtime_ns(node))
+            change = replace(change, mtime_ns=self._drafts.renamed_ns(node))
         if not isinstance(node, Draft):
             return self._metadata.set_ownership(node, change)
         with node.lock:
@@ -153,11 +153,6 @@ class Edits:
                 self._metadata.set_ownership(node.base, change)
             self._commits.save(node)
         return node
-
-    def _unrecorded_mtime_ns(self, directory: Directory) -> int | None:
-        """Give when a draft's name last came or went, where the store does not know of it."""
-        renamed_ns = self._drafts.renamed_ns(directory)
-        return renamed_ns if renamed_ns > (directory.ownership.ctime_ns or 0) else None
 
     def _check_free(self, parent: Directory, name: str) -> None:
         check_name(name)

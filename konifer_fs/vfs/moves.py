@@ -75,7 +75,7 @@ class _Move:
 
     @property
     def puts_draft_over_entry(self) -> bool:
-        """Whether a draft that lies over nothing replaces an entry: its record has its new name before its number."""
+        """Whether a draft that lies over nothing replaces an entry, which then gets the draft's number."""
         return self.stored is None and isinstance(self.stored_there, Entry) and not self.exchanges
 
     @property

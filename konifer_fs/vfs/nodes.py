@@ -39,10 +39,10 @@ class Defaults:
     gid: int
     umask: int
 
-    def stat_directory(self, node: Directory, renamed_ns: int) -> Stat:
+    def stat_directory(self, node: Directory, renamed_ns: int | None = None) -> Stat:
         """Show a directory, in which a draft's name came or went at `renamed_ns`; an untouched one is of 1970."""
         owned = node.ownership
-        if renamed_ns > (owned.ctime_ns or 0):
+        if renamed_ns is not None:
             owned = replace(owned, mtime_ns=renamed_ns, ctime_ns=renamed_ns)
         return self._stat(node.id, stat.S_IFDIR | 0o777, owned, 0, owned.mtime_ns or 0, owned.ctime_ns or 0)
 

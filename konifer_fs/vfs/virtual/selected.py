@@ -70,7 +70,7 @@ class DescribedNames:
             if not step or not isinstance(found, Directory):
                 return None
             if caller is not None:
-                caller.check(self.site.sources.defaults.stat_directory(found, 0), os.X_OK)
+                caller.check(self.site.sources.defaults.stat_directory(found), os.X_OK)
             found = self.site.sources.metadata.find_child(found, step)
         return found if isinstance(found, Entry) else None
 

@@ -51,7 +51,7 @@ class Site:
     @classmethod
     def at(cls, sources: Sources, directory: Directory, *place: str) -> "Site":
         """Give a place below a directory that was just read."""
-        like = sources.defaults.stat_directory(directory, 0)
+        like = sources.defaults.stat_directory(directory)
         return cls(sources=sources, directory=directory, like=like, place=place, id=virtual_id(directory.id, *place))
 
     def below(self, name: str) -> "Site":

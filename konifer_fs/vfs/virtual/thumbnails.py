@@ -67,7 +67,7 @@ class Thumbnails:
 
     def directory_of(self, directory: Directory) -> VirtualDirectory:
         """Give `D/.sh_thumbnails` of a directory that was just read."""
-        like = self.variants.settings.defaults.stat_directory(directory, 0)
+        like = self.variants.settings.defaults.stat_directory(directory)
         stat = as_directory(like, node_id=virtual_id(directory.id, SHARED))
         return VirtualDirectory(stat=stat, names=_Kinds(self, directory))
 
@@ -209,7 +209,7 @@ class _TextedReading:
 
 
 def _make_size(everything: Thumbnails, directory: Directory, kind: str) -> VirtualDirectory:
-    like = everything.variants.settings.defaults.stat_directory(directory, 0)
+    like = everything.variants.settings.defaults.stat_directory(directory)
     stat = as_directory(like, node_id=virtual_id(directory.id, SHARED, kind))
     return VirtualDirectory(stat=stat, names=_Files(everything, directory, kind))
 
