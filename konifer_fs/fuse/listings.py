@@ -64,18 +64,21 @@ class Listings:
             self.forget(next(iter(self._kept)))
 
     def forget(self, number: int) -> None:
-        """Let go of the listing of a directory that the kernel does not know any more."""
+        """Let go of the listing of a directory, as of one that the kernel does not know any more.
+
+        What changes in that is not told: what is being read of it is not kept either.
+        """
         kept = self._kept.pop(number, None)
         if kept is not None:
             self._rows -= len(kept)
+        for dropped in self._noting:
+            dropped.numbers.add(number)
 
     def drop(self, *numbers: int) -> None:
         """Drop the listings of directories, of those being read, too."""
         self.drops += 1
         for number in numbers:
             self.forget(number)
-        for dropped in self._noting:
-            dropped.numbers.update(numbers)
 
     def clear(self) -> None:
         """Drop all listings."""
