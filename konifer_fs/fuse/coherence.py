@@ -45,6 +45,7 @@ class Coherence:
         self._told = 0
         self._is_told = False
         self._heard_at = 0.0
+        self._until = 0.0  # Of the last that was believed: what is read together shares it, and the memory.
 
     @property
     def is_told(self) -> bool:
@@ -68,7 +69,9 @@ class Coherence:
             seconds = UNTOLD_SECONDS
         else:
             seconds = self._seconds_since(mark)
-        inode.believed_until = mark.at + seconds
+        if self._until != (until := mark.at + seconds):
+            self._until = until
+        inode.believed_until = self._until
         return seconds
 
     def believe_absent(self, directory: Inode, name: str, mark: Mark) -> float:

@@ -17,6 +17,8 @@ _ROWS_AT_ONCE: Final = 500
 class KeptListing:
     """One reading of a directory, whole and in memory: what `vfs.listing.AnyListing` asks for."""
 
+    __slots__ = ("_rows", "read_at")
+
     def __init__(self, rows: Sequence[Row], read_at: float) -> None:
         self._rows = rows
         self.read_at = read_at

@@ -7,6 +7,7 @@ mount makes up is a virtual node.
 import stat
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from konifer_fs.domain.errors import ReadOnly
 from konifer_fs.domain.node import Directory, Entry, Ownership, Symlink
@@ -80,13 +81,18 @@ class Defaults:
         """Show a node of a kind and permissions, where nobody set others."""
         return Stat(
             node_id,
-            mode & ~self.umask if owned.mode is None else stat.S_IFMT(mode) | owned.mode & 0o7777,
+            _mode(mode, self.umask, owned.mode),
             self.uid if owned.uid is None else owned.uid,
             self.gid if owned.gid is None else owned.gid,
             size,
             mtime_ns,
             ctime_ns,
         )
+
+
+@lru_cache  # Listings keep very many, of a few values.
+def _mode(default: int, umask: int, chosen: int | None) -> int:
+    return default & ~umask if chosen is None else stat.S_IFMT(default) | chosen & 0o7777
 
 
 def to_ns(time: datetime) -> int:
