@@ -29,7 +29,7 @@ class Caches(KernelCaches):
 
 
 class Mount:
-    """A directory of empty directories, 10 and higher, that was listed; `meanwhile` is what happens during a reading."""
+    """A directory of empty directories, 10 and higher, that was listed; `meanwhile` happens during a reading."""
 
     shows_virtual = False
 
@@ -38,7 +38,7 @@ class Mount:
         self.inodes = Inodes(ROOT)
         coherence = Coherence(self.inodes, Caches())
         coherence.hear(None)
-        rows = []
+        rows: list[Row] = []
         for number in range(10, 10 + COUNT):
             name = str(number)
             node = Directory(id=number, path=AssetPath((name,)), made=True)
