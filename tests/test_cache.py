@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from konifer_fs.domain.errors import StoreRefused
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.spool import cache as spool_cache
-from konifer_fs.spool.cache import Arriving, Cache
+from konifer_fs.spool.cache import Arriving, Cache, digest_of
 
 BLOCK: Final = 4096
 CAP: Final = 100 * BLOCK
@@ -46,7 +46,7 @@ def keep(cache: Cache, name: str, content: bytes) -> bool:
         return False
     with arriving.file as file:
         file.write(content)
-        arriving.keep()
+        arriving.keep(digest_of(arriving.file))
     return True
 
 
@@ -140,7 +140,7 @@ def test_what_arrives_at_once_keeps_to_the_cap(tmp_path: Path) -> None:
     assert find(cache, "kept") is None
     for each in (first, second):
         with each.file:
-            each.keep()
+            each.keep(digest_of(each.file))
     assert disk_bytes(cache) <= cache.used == CAP
 
 
@@ -167,7 +167,7 @@ def test_what_is_kept_twice_counts_once(tmp_path: Path) -> None:
     caches = open_cache(tmp_path), open_cache(tmp_path)
     for arriving in [begin(cache, "a", 30) for cache in caches]:
         with arriving.file:
-            arriving.keep()
+            arriving.keep(digest_of(arriving.file))
     assert disk_bytes(caches[0]) <= caches[0].used == caches[1].used == 30 * BLOCK
 
 
@@ -177,7 +177,7 @@ def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
     left.file.close()
     assert open_cache(tmp_path).used == cache.used == 30 * BLOCK
     with living.file:
-        living.keep()
+        living.keep(digest_of(living.file))
     assert find(cache, "b") is not None
 
 
@@ -212,8 +212,10 @@ class _TwoProcesses(RuleBasedStateMachine):
     def end(self, end: str, data: st.DataObject) -> None:
         arriving = self._arriving.pop(data.draw(st.integers(0, len(self._arriving) - 1)))
         with arriving.file:
-            if end != "die":
-                getattr(arriving, end)()
+            if end == "keep":
+                arriving.keep(digest_of(arriving.file))
+            elif end == "give_up":
+                arriving.give_up()
 
     @rule(process=st.integers(0, 1), name=st.sampled_from("abcdef"))
     def find(self, process: int, name: str) -> None:
@@ -261,7 +263,7 @@ def test_a_directory_that_was_removed_is_made_anew(tmp_path: Path) -> None:
     assert keep(cache, "c", blocks(10))
     assert cache.directory.stat().st_mode & 0o777 == 0o700
     with arriving.file, pytest.raises(FileNotFoundError):
-        arriving.keep()
+        arriving.keep(digest_of(arriving.file))
     arriving.give_up()
     assert (find(cache, "a"), find(cache, "c")) == (None, blocks(10))
     assert cache.used == 10 * BLOCK

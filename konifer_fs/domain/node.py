@@ -51,7 +51,8 @@ class Directory(NamedTuple):
 class Entry(NamedTuple):
     """An asset at a path. `name` is None when it shows under its default name; `size` is None when unknown.
 
-    `format` and `original` are None when the asset has lost its original.
+    `format` and `original` are None when the asset has lost its original; `sha256` is that of its bytes, None where a
+    foreign writer stored them.
     """
 
     id: int
@@ -66,6 +67,7 @@ class Entry(NamedTuple):
     created_at: datetime
     modified_at: datetime
     ownership: Ownership = _DEFAULT
+    sha256: bytes | None = None
 
     @property
     def default_name(self) -> str:

@@ -120,8 +120,8 @@ class PendingDelete:
 class StoredVariant:
     """A row of `asset_variant` whose upload is finished: an asset's original, or a variant of it.
 
-    `transformation`, `attributes` and `lqip` are the JSON of dialect C. `size` is in bytes, None where a foreign
-    writer stored it.
+    `transformation`, `attributes` and `lqip` are the JSON of dialect C. `size` in bytes and `sha256` are
+    None where a foreign writer stored it.
     """
 
     id: UUID
@@ -132,6 +132,7 @@ class StoredVariant:
     attributes: Json
     lqip: Json
     size: int | None
+    sha256: bytes | None
     created_at: datetime
 
 

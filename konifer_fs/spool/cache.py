@@ -48,11 +48,12 @@ _MOST_VERIFIED: Final = 32_768
 class Arriving:
     """An open file that an object is written to: one of the two is called, in the end.
 
-    `keep` keeps it, once all of it is written, and raises OSError; `give_up` does not. The file is its user's to close.
+    `keep` keeps it, once all of it is written, and is told its SHA-256; it raises OSError. `give_up` does not. The file
+    is its user's to close.
     """
 
     file: BinaryIO
-    keep: Callable[[], None]
+    keep: Callable[[bytes], None]
     give_up: Callable[[], object]
 
 
@@ -85,8 +86,8 @@ class Cache:
             return _to_int((self.directory / _COUNT).read_bytes())
         return 0
 
-    def find(self, ref: ObjectRef, size: int | None) -> BinaryIO | None:
-        """Open what is kept of an object; None where nothing is, or not these bytes any more."""
+    def find(self, ref: ObjectRef, size: int | None, sha256: bytes | None = None) -> BinaryIO | None:
+        """Open what is kept of an object; None where nothing is, or not these bytes any more, or never was."""
         path = self._path(ref)
         try:
             file = path.open("rb", buffering=0)
@@ -94,7 +95,7 @@ class Cache:
             return None
         try:
             facts = os.fstat(file.fileno())
-            if size in {None, facts.st_size} and self._is_sound(file, facts):
+            if size in {None, facts.st_size} and self._is_sound(file, facts, sha256):
                 os.utime(file.fileno(), ns=(time.time_ns(), facts.st_mtime_ns))
                 file.seek(0)
                 return file
@@ -123,9 +124,9 @@ class Cache:
             count.taken += _taken_by(size)
         return Arriving(file, partial(self._keep, path, file, self._path(ref)), partial(self._remove, path))
 
-    def _keep(self, arriving: Path, file: BinaryIO, path: Path) -> None:
+    def _keep(self, arriving: Path, file: BinaryIO, path: Path, sha256: bytes) -> None:
         facts = os.fstat(file.fileno())
-        os.setxattr(file.fileno(), _CHECKSUM, _digest(file).encode())
+        os.setxattr(file.fileno(), _CHECKSUM, _spell(sha256))
         with self._locked() as count:
             replaced = _taken_by(path.stat().st_size) if path.exists() else 0
             arriving.replace(path)
@@ -139,10 +140,11 @@ class Cache:
     def _path(self, ref: ObjectRef) -> Path:
         return self.directory / hashlib.sha256(f"{ref.bucket}/{ref.key}".encode()).hexdigest()
 
-    def _is_sound(self, file: BinaryIO, facts: os.stat_result) -> bool:
+    def _is_sound(self, file: BinaryIO, facts: os.stat_result, sha256: bytes | None) -> bool:
         if (facts.st_ino, facts.st_mtime_ns) in self._verified:
             return True
-        sound = os.getxattr(file.fileno(), _CHECKSUM) == _digest(file).encode()
+        kept = os.getxattr(file.fileno(), _CHECKSUM)
+        sound = (sha256 is None or _spell(sha256) == kept) and _spell(digest_of(file)) == kept
         if sound:
             self._note_sound(facts)
         return sound
@@ -246,6 +248,10 @@ def _taken_by(size: int) -> int:
     return (-(-size // _BLOCK) + 1) * _BLOCK
 
 
+def _spell(sha256: bytes) -> bytes:
+    return sha256.hex().encode()
+
+
 def _is_locked(path: Path) -> bool:
     with path.open("rb") as file:
         try:
@@ -255,9 +261,10 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _digest(file: BinaryIO) -> str:
-    file.seek(0)
-    digest = hashlib.sha256()
-    while piece := file.read(_PIECE):
+def digest_of(file: BinaryIO) -> bytes:
+    """Give the SHA-256 of all that is in a file, which others may read meanwhile."""
+    digest, at = hashlib.sha256(), 0
+    while piece := os.pread(file.fileno(), _PIECE, at):
         digest.update(piece)
-    return digest.hexdigest()
+        at += len(piece)
+    return digest.digest()

@@ -236,8 +236,7 @@ class Files:
     def fetch_ahead(self, entries: Sequence[Entry]) -> None:
         """Have the contents of entries here before they are read, where that is of use; does not wait."""
         for entry in entries:
-            if entry.original is not None and entry.size is not None:
-                self._contents.fetch_ahead(entry.original, entry.size)
+            self._contents.fetch_ahead(entry)
 
     def write(self, opened: OpenFile, content: bytes, offset: int) -> int:
         """Write all of `content` at `offset`; gives its length.

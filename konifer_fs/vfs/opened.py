@@ -27,9 +27,10 @@ class OpenFile:
         """What the bytes are: equal tokens, equal bytes."""
         draft = self.draft
         if draft is None:
-            return self.entry.asset_id if self.entry else None
+            came_damaged = self.content.came_damaged if self.content else 0
+            return (self.entry.asset_id, came_damaged) if self.entry else None
         if draft.base and draft.is_stored and draft.is_faithful:
-            return draft.base.asset_id
+            return draft.base.asset_id, 0
         return draft.file.number, draft.version
 
     @property

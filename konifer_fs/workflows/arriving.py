@@ -29,29 +29,46 @@ Fetch = Callable[[BinaryIO, Part], None]
 class Arrival:
     """The `size` bytes of an object, arriving in `file`, which is its own to close. Thread-safe.
 
-    `fetch` writes a part of the object to what it is given; `on_complete` is called once, when all of it is here.
+    `fetch` writes a part of the object to what it is given. When all of it is here, `check` is called before what came
+    last is shown, and `on_complete` after. Once `fetch` or `check` has raised ContentUnreadable, nothing can be read of
+    it any more.
     """
 
-    def __init__(self, file: BinaryIO, size: int, fetch: Fetch, on_complete: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        size: int,
+        fetch: Fetch,
+        check: Callable[[], None],
+        on_complete: Callable[[], None],
+    ) -> None:
         self.file: Final = file
         self._size = size
         self._fetch = fetch
+        self._check = check
         self._on_complete = on_complete
         self._pieces = bytearray(max(1, -(-size // PIECE)))
         self._ahead = 1
         self._running = 0
         self._is_complete = False
         self._is_closed = False
+        self._damage: str | None = None
         self._changed = threading.Condition()
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether something else has come than was stored."""
+        return self._damage is not None
 
     def has(self, length: int, offset: int) -> bool:
         """Whether a read of `length` bytes at `offset` need not wait."""
-        return self._are_here(self._pieces_of(length, offset))
+        return not self.is_damaged and self._are_here(self._pieces_of(length, offset))
 
     def read(self, length: int, offset: int) -> bytes:
         """Read up to `length` bytes at `offset` once they are here; fewer only at the end. Raises what `fetch` does."""
         wanted = self._pieces_of(length, offset)
         with self._changed:
+            self._raise_damage()
             ahead = self._claim(self._ahead_of(wanted))
         if ahead:
             self._start(ahead)
@@ -70,7 +87,7 @@ class Arrival:
                 self.file.close()
             return self._is_complete
 
-    # Which pieces; the last two with the lock.
+    # Which pieces; the last three with the lock.
     def _pieces_of(self, length: int, offset: int) -> range:
         stop = min(offset + length, self._size)
         return range(offset // PIECE, -(-stop // PIECE)) if offset < stop else range(0)
@@ -102,10 +119,15 @@ class Arrival:
             stop += 1
         return range(absent, stop)
 
+    def _raise_damage(self) -> None:
+        if self._damage is not None:
+            raise ContentUnreadable(self._damage)
+
     # Fetching them; without it.
     def _wait_for(self, wanted: range) -> None:
         while True:
             with self._changed:
+                self._raise_damage()
                 mine = self._claim(wanted)
                 if not mine:
                     if self._are_here(wanted):
@@ -133,12 +155,18 @@ class Arrival:
             self._running += 1
         part = Part(run.start * PIECE, min(run.stop * PIECE, self._size), self._size)
         try:
-            self._fetch(cast(BinaryIO, _Target(self._take, part.start)), part)
-            self._note_here(run)
-            if self._is_newly_complete():
-                self._on_complete()
-        except BaseException as error:
-            self._give_back(run, even_here=isinstance(error, ContentUnreadable))
+            self._fetch(cast(BinaryIO, _Target(partial(self._take, run), part.start)), part)
+            if self._is_last(run):
+                self._check()
+                if self._is_completed_by(run):
+                    self._on_complete()
+        except ContentUnreadable as error:
+            log.warning("%s", error)
+            self._damage = error.detail
+            self._give_back(run)
+            raise
+        except BaseException:
+            self._give_back(run)
             raise
         finally:
             with self._changed:
@@ -146,15 +174,15 @@ class Arrival:
                 if self._is_closed and not self._running:
                     self.file.close()
 
-    def _take(self, content: bytes, at: int) -> None:
-        """Write what has come. Raises MovedOn once nobody wants it."""
+    def _take(self, run: range, content: bytes, at: int) -> None:
+        """Write what has come, and show it but for the run's last piece. Raises MovedOn once nobody wants it."""
         if self._is_closed:
             raise MovedOn
         end = at + len(content)
         view = memoryview(content)
         while view:
             view = view[os.pwrite(self.file.fileno(), view, end - len(view)) :]
-        self._note_here(range(at // PIECE, end // PIECE))
+        self._note_here(range(at // PIECE, min(end // PIECE, run.stop - 1)))
 
     def _note_here(self, pieces: range) -> None:
         with self._changed:
@@ -162,17 +190,25 @@ class Arrival:
                 self._pieces[piece] = _HERE
             self._changed.notify_all()
 
-    def _is_newly_complete(self) -> bool:
+    def _is_last(self, run: range) -> bool:
+        """Whether all else is here; otherwise this is shown."""
         with self._changed:
-            if self._is_complete or self._is_closed or not self._are_here(range(len(self._pieces))):
+            here = self._pieces.count(_HERE, 0, run.start) + self._pieces.count(_HERE, run.stop)
+            if here + len(run) < len(self._pieces):
+                self._note_here(run)
                 return False
-            self._is_complete = True
             return True
 
-    def _give_back(self, run: range, *, even_here: bool = False) -> None:
+    def _is_completed_by(self, run: range) -> bool:
+        with self._changed:
+            self._note_here(run)
+            self._is_complete = not self._is_closed
+            return self._is_complete
+
+    def _give_back(self, run: range) -> None:
         with self._changed:
             for piece in run:
-                if even_here or self._pieces[piece] == _COMING:
+                if self._pieces[piece] == _COMING:
                     self._pieces[piece] = _ABSENT
             self._changed.notify_all()
 

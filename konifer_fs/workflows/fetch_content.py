@@ -7,6 +7,7 @@ later; where there is none, or no room in it, it is in the spool's scratch space
 import logging
 import os
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ from konifer_fs.domain.node import Entry
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import ObjectStore, Part
 from konifer_fs.spool import Spool
-from konifer_fs.spool.cache import Arriving, Cache
+from konifer_fs.spool.cache import Arriving, Cache, digest_of
 from konifer_fs.workflows.arriving import Arrival
 
 log = logging.getLogger(__name__)
@@ -29,17 +30,28 @@ _MOST_AHEAD: Final = 32 << 20
 
 @dataclass(slots=True, eq=False)
 class Content:
-    """The bytes of one object, opened `uses` times; `file` is there once all `size` of them are."""
+    """The bytes of one object, opened `uses` times; `file` is there once all `size` of them are.
+
+    `came_damaged` is how often others had come in its place before.
+    """
 
     ref: ObjectRef
     expected_size: int | None
+    sha256: bytes | None = None
+    came_damaged: int = 0
     uses: int = 0
     file: BinaryIO | None = None
     size: int = 0
     arrival: Arrival | None = None
     kept: Arriving | None = None
+    came_sha256: bytes = b""
     charged: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether other bytes have come, so that nothing can be read of it."""
+        return self.arrival is not None and self.arrival.is_damaged
 
 
 @dataclass(slots=True)
@@ -59,20 +71,25 @@ class Contents:
         self._spool = spool
         self._cache = cache
         self._open: dict[ObjectRef, Content] = {}
+        self._damaged: Counter[ObjectRef] = Counter()
         self._lock = threading.Lock()
         self.traffic: Final = Traffic()
         self._ahead = ThreadPoolExecutor(_AHEAD_AT_ONCE, thread_name_prefix="reading ahead")
 
-    def acquire(self, ref: ObjectRef, expected_size: int | None) -> Content:
+    def acquire(self, ref: ObjectRef, expected_size: int | None, sha256: bytes | None = None) -> Content:
         """Open an object; each call is paired with a `release`. Remote bytes are fetched at the first read.
 
+        Those that have come whole are compared with the SHA-256; what is read before cannot be.
         A remote object whose size is not recorded is looked for at once: what is taken for empty is never read.
 
         Raises:
             ObjectMissing, ContentUnreadable: the file is not there, or has another size than was recorded.
         """
         with self._lock:
-            content = self._open.setdefault(ref, Content(ref, expected_size))
+            content = self._open.get(ref)
+            if content is None or content.is_damaged:
+                self._note_damage(content)
+                content = self._open[ref] = Content(ref, expected_size, sha256, self._damaged[ref])
             content.uses += 1
         try:
             if path := self._objects.local_path(ref):
@@ -93,7 +110,7 @@ class Contents:
         """Open the original of an entry; raises as `acquire`."""
         if entry.original is None:
             raise ObjectMissing(f"asset {entry.asset_id} has no original")
-        return self.acquire(entry.original, entry.size)
+        return self.acquire(entry.original, entry.size, entry.sha256)
 
     def is_here(self, content: Content, length: int, offset: int) -> bool:
         """Whether a read of `length` bytes at `offset` need not wait for anything."""
@@ -113,20 +130,20 @@ class Contents:
         assert content.file is not None  # noqa: S101 (for the type checker)
         return content.file
 
-    def fetch_ahead(self, ref: ObjectRef, size: int) -> None:
-        """Have an object kept before somebody reads it, unless it is large: it is read as it arrives then."""
-        if self._cache and size <= _MOST_AHEAD:
-            self._ahead.submit(self._try_fetch, ref, size)
+    def fetch_ahead(self, entry: Entry) -> None:
+        """Have an original kept before somebody reads it, unless it is large: it is read as it arrives then."""
+        if self._cache and entry.original is not None and entry.size is not None and entry.size <= _MOST_AHEAD:
+            self._ahead.submit(self._try_fetch, entry)
 
-    def _try_fetch(self, ref: ObjectRef, size: int) -> None:
+    def _try_fetch(self, entry: Entry) -> None:
         try:
-            content = self.acquire(ref, size)
+            content = self.acquire_original(entry)
             try:
                 self.fetch(content)
             finally:
                 self.release(content)
         except (KoniferFsError, OSError) as error:
-            log.debug("%s was not fetched ahead: %s", ref.key, error)
+            log.debug("asset %s was not fetched ahead: %s", entry.asset_id, error)
 
     def close(self) -> None:
         """Fetch nothing ahead any more."""
@@ -140,7 +157,7 @@ class Contents:
         """Have the object arrive; None when all of it is here."""
         with content.lock:
             if content.file is None and content.arrival is None:
-                kept = self._cache.find(content.ref, content.expected_size) if self._cache else None
+                kept = self._find_kept(content)
                 if kept is None:
                     self._begin(content)
                 else:
@@ -149,6 +166,9 @@ class Contents:
                     self.traffic.hits += kept is not None
                     self.traffic.misses += kept is None
             return None if content.file else content.arrival
+
+    def _find_kept(self, content: Content) -> BinaryIO | None:
+        return self._cache.find(content.ref, content.expected_size, content.sha256) if self._cache else None
 
     def _begin(self, content: Content) -> None:
         size = self._objects.size(content.ref) if content.expected_size is None else content.expected_size
@@ -163,6 +183,7 @@ class Contents:
             file,
             size,
             fetch=partial(self._fetch_part, content.ref),
+            check=partial(self._check, content, file),
             on_complete=partial(self._complete, content, file),
         )
 
@@ -178,10 +199,19 @@ class Contents:
             log.warning("%s is not kept: %s", ref.key, error)
             return None
 
+    def _check(self, content: Content, file: BinaryIO) -> None:
+        """Compare what has come whole with what was stored; raises ContentUnreadable."""
+        if content.kept is None and content.sha256 is None:
+            return
+        content.came_sha256 = digest_of(file)
+        if content.sha256 is not None and content.sha256 != content.came_sha256:
+            ref, came, told = content.ref, content.came_sha256.hex(), content.sha256.hex()
+            raise ContentUnreadable(f"{ref.bucket}/{ref.key} is not what was stored: its SHA-256 is {came}, not {told}")
+
     def _complete(self, content: Content, file: BinaryIO) -> None:
         if content.kept:
             try:
-                content.kept.keep()
+                content.kept.keep(content.came_sha256)
             except OSError as error:
                 content.kept.give_up()
                 log.warning("%s is not kept: %s", content.ref.key, error)
@@ -199,13 +229,19 @@ class Contents:
             content.uses -= 1
             if content.uses:
                 return
-            self._open.pop(content.ref, None)
+            self._note_damage(content)
+            if self._open.get(content.ref) is content:
+                del self._open[content.ref]
         if content.arrival is None:
             if content.file is not None:
                 content.file.close()
         elif not content.arrival.close() and content.kept:
             content.kept.give_up()
         self._spool.drafts.take(-content.charged)
+
+    def _note_damage(self, content: Content | None) -> None:
+        if content and content.is_damaged:
+            self._damaged[content.ref] += 1
 
     def evict(self, ref: ObjectRef) -> int:
         """Keep an object no longer; gives the bytes of local disk that are free now, or when it is closed."""

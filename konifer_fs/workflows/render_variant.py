@@ -142,7 +142,7 @@ class Renderer:
     @contextmanager
     def _opened(self, original: StoredVariant) -> Iterator[Path]:
         """Give a file with the original's bytes that another process can open."""
-        content = self._contents.acquire(original.ref, original.size)
+        content = self._contents.acquire(original.ref, original.size, original.sha256)
         try:
             yield self._contents.path_of(content)
         except WrongMediumType as error:

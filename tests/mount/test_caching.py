@@ -1,5 +1,6 @@
 """Contents from S3 that stay on local disk, counted by what the server is asked for."""
 
+import errno
 import os
 import re
 import shutil
@@ -25,7 +26,7 @@ KEPT: Final = pytest.mark.semantics("What was read from S3 is kept on local disk
 ARRIVES: Final = pytest.mark.semantics("A file on S3 is read as it arrives, in pieces of 1 MiB")
 AHEAD: Final = pytest.mark.semantics("Who lists a directory and reads its files whole, one after the other")
 CHECKED: Final = pytest.mark.semantics("Kept bytes are compared with their checksum when a mount first opens them")
-
+COMPARED: Final = pytest.mark.semantics("What has come whole from S3 is compared with the SHA-256")
 
 LARGE: Final = 16 << 20
 
@@ -199,6 +200,44 @@ def test_damaged_bytes_are_fetched_again(mounted: MountFactory, damage: Callable
     mount.mount()
     assert file.read_bytes() == picture(0)
     assert list(kept_files(mount).values()) == [picture(0)]
+
+
+@COMPARED
+@pytest.mark.parametrize(("size", "walks"), [(1000, False), (3 << 20, False), (3 << 20, True)])
+def test_other_bytes_than_were_stored_are_not_kept(
+    mounted: MountFactory, s3_server: Mapping[str, S3Server], size: int, walks: bool
+) -> None:
+    """On their way from the store: those of a file, and of one that is fetched ahead; the kernel keeps none of them."""
+    damages = threading.Event()
+    damages.set()
+
+    def damage(piece: bytes) -> bytes:
+        return piece.replace(b"\x03" * 100, b"x" * 100) if damages.is_set() else piece
+
+    with relaying(Relay(edit_response=damage), s3_server["rclone"].endpoint_url) as relay:
+        mount = mounted("rclone", config=f'object-store.s3.endpoint-url = "{relay.endpoint_url}"')
+        contents = [picture(number) + os.urandom(size) for number in range(6)]
+        files = [mount.path / "a" / f"{number}.jpg" for number in range(len(contents))]
+        files[0].parent.mkdir()
+        for file, content in zip(files, contents, strict=True):
+            file.write_bytes(content)
+        mount.remount()
+        assert len(list(files[0].parent.iterdir())) == len(files)
+        if walks:
+            assert [file.read_bytes() for file in files[:3]] == contents[:3]
+        with files[3].open("rb") as opened:
+            for _ in range(2):
+                opened.seek(0)
+                with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+                    opened.read()
+        damages.clear()
+        assert files[3].read_bytes() == contents[3]
+        wait_until(lambda: contents[3] in kept_files(mount).values())
+        wait_until(lambda: set(kept_files(mount).values()) <= set(contents))
+        told = mount.log()
+    assert "is not what was stored" in told
+    if size > 1000 and not walks:  # What is asked for whole is compared with the server's own checksum before.
+        assert "is not what was stored: its SHA-256 is" in told
 
 
 @KEPT

@@ -39,7 +39,12 @@ class Arriving:
         self.store = store
         self.path = path
         self.completions = 0
-        self.arrival = Arrival(path.open("w+b", buffering=0), SIZE, store.fetch, self._complete)
+        self.is_damaged = False
+        self.arrival = Arrival(path.open("w+b", buffering=0), SIZE, store.fetch, self._check, self._complete)
+
+    def _check(self) -> None:
+        if self.is_damaged:
+            raise ContentUnreadable("damaged")
 
     def _complete(self) -> None:
         assert self.path.read_bytes() == self.store.content
@@ -141,6 +146,18 @@ def test_bytes_that_are_found_to_be_wrong_are_not_given_again(arriving: Arriving
         with pytest.raises(ContentUnreadable):
             arriving.read(4 * PIECE, 0)
     assert not arriving.arrival.has(1, 0)
+
+
+def test_what_came_last_is_not_shown_before_all_of_it_is_checked(arriving: Arriving) -> None:
+    arriving.is_damaged = True
+    last = SIZE - 10
+    arriving.read(10, last)
+    with pytest.raises(ContentUnreadable, match="damaged"):
+        arriving.read(SIZE, 0)
+    assert not arriving.arrival.has(10, last)
+    with pytest.raises(ContentUnreadable, match="damaged"):
+        arriving.read(10, last)
+    assert (arriving.completions, arriving.arrival.close()) == (0, False)
 
 
 def test_nothing_more_comes_once_it_is_closed(arriving: Arriving) -> None:

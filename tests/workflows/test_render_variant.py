@@ -99,7 +99,7 @@ def stored_variant(
 ) -> StoredVariant:
     return StoredVariant(
         id=uuid4(), asset_id=asset, ref=ref, is_original=first, transformation=transformation,
-        attributes=attributes.to_json(), lqip=lqip, size=size, created_at=NOW,
+        attributes=attributes.to_json(), lqip=lqip, size=size, sha256=None, created_at=NOW,
     )  # fmt: skip
 
 

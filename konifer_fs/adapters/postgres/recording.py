@@ -195,4 +195,5 @@ def _entry(new: NewEntry, path: AssetPath, recorded: tuple[Any, ...] | None, now
         created_at=now,
         modified_at=now,
         ownership=new.ownership,
+        sha256=new.sha256,
     )

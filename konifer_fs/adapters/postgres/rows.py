@@ -51,12 +51,12 @@ def node_in(path: AssetPath, row: Row) -> Node:
         case "f":
             return entry_in(path, row)
         case _:
-            return Symlink(id=row[2], path=path, name=row[1], target=row[16], ownership=ownership_of(row[3:8]))
+            return Symlink(id=row[2], path=path, name=row[1], target=row[17], ownership=ownership_of(row[3:8]))
 
 
 def entry_in(path: AssetPath, row: Row) -> Entry:
     """Read an entry of the directory `path`."""
-    _, name, node_id, *_, asset_id, entry_id, word, size, bucket, key, created_at, modified_at = row[:16]
+    _, name, node_id, *_, asset_id, entry_id, word, size, bucket, key, created_at, modified_at, sha256 = row[:17]
     made = node_id is not None
     return Entry(
         node_id if made else derived_id(asset_id),
@@ -71,4 +71,5 @@ def entry_in(path: AssetPath, row: Row) -> Entry:
         created_at,
         created_at if modified_at == created_at else modified_at,
         ownership_of(row[3:8]) if made else _DEFAULT,
+        sha256,
     )

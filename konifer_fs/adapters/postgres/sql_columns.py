@@ -9,9 +9,10 @@ from typing import Final
 NODE: Final = "n.id, n.mode, n.uid, n.gid, n.mtime, n.ctime"
 # Looked for only where no node tells.
 _SIZE: Final = "coalesce(n.size, (SELECT size FROM konifer_fs.variant WHERE id = v.id))"
-ENTRY: Final = f"a.id, a.entry_id, v.format, {_SIZE}, v.bucket, v.key, a.created_at, a.modified_at"
+ENTRY: Final = f"a.id, a.entry_id, v.format, {_SIZE}, v.bucket, v.key, a.created_at, a.modified_at, n.sha256"
 NO_ENTRY: Final = (
-    "NULL::uuid, NULL::bigint, NULL::text, NULL::bigint, NULL::text, NULL::text, NULL::timestamp, NULL::timestamp"
+    "NULL::uuid, NULL::bigint, NULL::text, NULL::bigint, NULL::text, NULL::text, NULL::timestamp, NULL::timestamp, "
+    "NULL::bytea"
 )
 NODE_OF_ASSET: Final = "LEFT JOIN LATERAL (SELECT * FROM konifer_fs.node WHERE asset_id = a.id LIMIT 1) n ON true"
 ORIGINAL: Final = """LEFT JOIN LATERAL (

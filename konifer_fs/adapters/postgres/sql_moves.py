@@ -81,7 +81,7 @@ SELECT n.asset_id AS heir, n.id AS node, r.asset_id AS old
 # Gives the row of an entry.
 MOVE_PARKED: Final = f"""
 WITH
- here (node, old, new, id, entry_id, format, size, bucket, key, created_at, modified_at) AS (
+ here (node, old, new, id, entry_id, format, size, bucket, key, created_at, modified_at, sha256) AS (
   SELECT n.id, a.path, t.path, {sql_columns.ENTRY}
     FROM konifer_fs.node n
     JOIN asset_tree a ON a.id = n.asset_id
@@ -98,7 +98,8 @@ UPDATE konifer_fs.node n SET parent = %(to)s::bigint, name = %(new_name)s, ctime
   FROM here
  WHERE n.id = here.node
 RETURNING 'f', n.name, {sql_columns.NODE}, here.id, coalesce((SELECT last_entry_id FROM next), here.entry_id),
-          here.format, here.size, here.bucket, here.key, here.created_at, here.modified_at, NULL::text, here.new::text
+          here.format, here.size, here.bucket, here.key, here.created_at, here.modified_at, here.sha256,
+          NULL::text, here.new::text
 """
 
 # Tells how many.

@@ -8,27 +8,27 @@ A variant's row is the columns of `_VARIANT`, all None where the asset is there 
 from typing import Final
 
 _VARIANT: Final = """v.id, v.asset_id, v.object_store_bucket, v.object_store_key, v.original_variant, v.transformation,
-       v.attributes, v.lqip, {size}, v.created_at"""
+       v.attributes, v.lqip, {size}, {sha256}, v.created_at"""
 
 
 def _found(condition: str, current: str = "true") -> str:
     return f"""
-SELECT {_VARIANT.format(size="coalesce(s.size, n.size)")}
+SELECT {_VARIANT.format(size="coalesce(s.size, n.size)", sha256="coalesce(s.sha256, n.sha256)")}
   FROM (SELECT id FROM asset_tree WHERE id = %(asset)s AND is_ready AND {current} LIMIT 1) a
   LEFT JOIN LATERAL (
     SELECT * FROM asset_variant
      WHERE asset_id = a.id AND {condition} AND uploaded_at IS NOT NULL OFFSET 0) v ON true
-  LEFT JOIN LATERAL (SELECT size FROM konifer_fs.variant WHERE id = v.id LIMIT 1) s ON true
+  LEFT JOIN LATERAL (SELECT size, sha256 FROM konifer_fs.variant WHERE id = v.id LIMIT 1) s ON true
   LEFT JOIN LATERAL (
-    SELECT size FROM konifer_fs.node WHERE asset_id = v.asset_id AND v.original_variant LIMIT 1) n ON true
+    SELECT size, sha256 FROM konifer_fs.node WHERE asset_id = v.asset_id AND v.original_variant LIMIT 1) n ON true
  ORDER BY v.created_at DESC, v.id DESC
 """
 
 
 VARIANTS_OF_ALL: Final = f"""
-SELECT {_VARIANT.format(size="s.size")}
+SELECT {_VARIANT.format(size="s.size", sha256="s.sha256")}
   FROM asset_variant v
-  LEFT JOIN LATERAL (SELECT size FROM konifer_fs.variant WHERE id = v.id LIMIT 1) s ON true
+  LEFT JOIN LATERAL (SELECT size, sha256 FROM konifer_fs.variant WHERE id = v.id LIMIT 1) s ON true
  WHERE v.asset_id = ANY(%(assets)s) AND v.uploaded_at IS NOT NULL
  ORDER BY v.created_at DESC, v.id DESC
 """
@@ -49,8 +49,10 @@ WITH
   SELECT new.* FROM asset, jsonb_populate_record(NULL::asset_variant, %(row)s::jsonb) new
   ON CONFLICT (asset_id, transformation) DO NOTHING
   RETURNING *),
- sized AS (INSERT INTO konifer_fs.variant (id, size, sha256) SELECT id, %(size)s, %(sha256)s FROM v RETURNING size)
-SELECT {_VARIANT.format(size="(SELECT size FROM sized)")} FROM asset LEFT JOIN v ON true
+ sized AS (
+  INSERT INTO konifer_fs.variant (id, size, sha256) SELECT id, %(size)s, %(sha256)s FROM v RETURNING size, sha256)
+SELECT {_VARIANT.format(size="sized.size", sha256="sized.sha256")}
+  FROM asset LEFT JOIN v ON true LEFT JOIN sized ON true
 """
 
 # What is locked is being deleted, or noted by somebody else just now; waiting for it could only end in a deadlock.

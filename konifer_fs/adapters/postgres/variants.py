@@ -114,7 +114,7 @@ def _row_of(new: NewVariant, dialect: Dialect) -> dict[str, object]:
 
 
 def _variant(row: Sequence[Any]) -> StoredVariant:
-    id_, asset_id, bucket, key, is_original, transformation, attributes, lqip, size, created_at = row
+    id_, asset_id, bucket, key, is_original, transformation, attributes, lqip, size, sha256, created_at = row
     return StoredVariant(
         id=id_,
         asset_id=asset_id,
@@ -124,5 +124,6 @@ def _variant(row: Sequence[Any]) -> StoredVariant:
         attributes=read_attributes(rows.json_object(attributes)),
         lqip=rows.json_object(lqip),
         size=size,
+        sha256=sha256,
         created_at=created_at,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from konifer_fs.domain.errors import MovedOn, ObjectMissing
-from konifer_fs.domain.variant import ObjectRef
+from konifer_fs.ports import StoredVariant
 from konifer_fs.workflows.fetch_content import Content, Contents
 from konifer_fs.workflows.workshop import Scratch
 
@@ -36,17 +36,17 @@ class ObjectReading:
         self._is_current = is_current
 
     @classmethod
-    def begin(cls, contents: Contents, ref: ObjectRef, size: int | None, is_current: Callable[[], bool]) -> Self:
-        """Open an object. Raises MovedOn, ObjectMissing, ContentUnreadable."""
+    def begin(cls, contents: Contents, variant: StoredVariant, is_current: Callable[[], bool]) -> Self:
+        """Open the object of a variant. Raises MovedOn, ObjectMissing, ContentUnreadable."""
         try:
-            return cls(contents, contents.acquire(ref, size), is_current)
+            return cls(contents, contents.acquire(variant.ref, variant.size, variant.sha256), is_current)
         except ObjectMissing as error:
             raise _explained(error, is_current) from error
 
     @property
     def token(self) -> object:
-        """The object: its bytes never change."""
-        return self._content.ref
+        """The object, whose bytes never change, as it came this time."""
+        return self._content.ref, self._content.came_damaged
 
     @property
     def is_at_hand(self) -> bool:

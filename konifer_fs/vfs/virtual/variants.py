@@ -108,7 +108,7 @@ class Variants:
     def _begin_reading(self, entry: Entry, variant: StoredVariant) -> Reading:
         if not variant.is_original and not self.settings.read_only:
             self.accesses.note(variant.id, self.settings.rules.settings_for(entry.path))
-        return ObjectReading.begin(self.contents, variant.ref, variant.size, lambda: self._is_stored(entry, variant))
+        return ObjectReading.begin(self.contents, variant, lambda: self._is_stored(entry, variant))
 
     def _is_stored(self, entry: Entry, variant: StoredVariant) -> bool:
         found = self.metadata.find_variant(entry, variant.transformation)
