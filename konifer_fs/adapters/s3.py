@@ -43,6 +43,8 @@ _ASKED_AT_ONCE: Final = 16
 _DEFAULT_REGION: Final = "us-east-1"
 _GIVE_UP_AT: Final = "konifer_fs_give_up_at"
 _SHORTEST_SECONDS: Final = 1.0
+# A name may have several addresses, which are tried one after the other: AWS tells eight.
+_ADDRESSES: Final = 8
 # A person waits for what a check tells, which asks for the bucket first.
 _CHECK: Final = "HeadBucket"
 _CHECK_ATTEMPTS: Final = 4
@@ -79,7 +81,7 @@ class S3ObjectStore:
         self._outage = Outage(deadline)
         self._is_closed = False
         config = Config(
-            connect_timeout=deadline,
+            connect_timeout=min(deadline, max(_SHORTEST_SECONDS, deadline / _ADDRESSES)),
             read_timeout=deadline,
             # `_judge` is who tries again: until a time, and the SDK counts.
             retries={"mode": "standard", "total_max_attempts": 1},
@@ -296,13 +298,13 @@ class S3ObjectStore:
                 self._outage.note_answer(is_whole=not operation.has_streaming_output)
             return None
         context = request_dict["context"]
-        if attempts == 1 and operation.has_streaming_input:
+        if attempts == 1 and operation.has_streaming_input and not isinstance(failure, SILENCE):
             # What was sent until now was progress.
             context[_GIVE_UP_AT] = time.monotonic() + self._deadline
         is_checked = operation.name == _CHECK and attempts == _CHECK_ATTEMPTS
         may_wait = self._outage.may_ask_again() and not is_checked
         pause = self._pause(attempts, context[_GIVE_UP_AT]) if may_wait else None
-        if pause is None:
+        if pause is None and not isinstance(failure, SILENCE):
             self._outage.note_failure()
         return pause
 

@@ -96,14 +96,14 @@ def words_for(error: BotoCoreError | ClientError) -> str:
 def may_pass(error: Exception) -> bool:
     """Whether the same request may soon have another outcome: a server that starts anew or is busy, a broken line.
 
-    After silence the time to try again in is over; a certificate and a redirection stay as they are. TLS, too, is cut
+    After silence instead of an answer the time to try again in is over; a certificate and a redirection stay as they are. TLS, too, is cut
     where a server ends.
     """
     if isinstance(error, ClientError):
         return fact_of(error) is StoreUnreachable and _status(error) not in _REDIRECTIONS
     if isinstance(error, SSLError):
         return _below(error, ssl.SSLEOFError) is not None
-    return isinstance(error, _BROKEN) and not isinstance(error, SILENCE)
+    return isinstance(error, _BROKEN) and not isinstance(error, ReadTimeoutError)
 
 
 def back_off(failures: int) -> float:

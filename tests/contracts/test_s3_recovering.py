@@ -2,8 +2,10 @@
 
 import os
 import re
+import socket
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -117,3 +119,50 @@ def test_what_answers_at_last_may_pause_for_longer_than_was_left(server: S3Serve
     ):
         store.fetch(ref, target)
     assert target.getvalue() == large_source.read_bytes()
+
+
+@pytest.fixture
+def deaf() -> Iterator[tuple[str, int]]:
+    """The address of a server that takes no connection, and refuses none: its queue is full."""
+    with ExitStack() as open_sockets:
+        listener = open_sockets.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            client = open_sockets.enter_context(socket.socket())
+            client.setblocking(False)
+            with suppress(BlockingIOError):
+                client.connect(listener.getsockname())
+        yield listener.getsockname()
+
+
+def give_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.semantics("A store that cannot be reached")
+def test_a_name_with_several_silent_addresses_takes_no_deadline_for_each(
+    deaf: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = S3Server(name="silent", endpoint_url="http://silent.example")
+    with closing(server.make_store(deadline=4)) as store:
+        give_addresses(monkeypatch, deaf, deaf, deaf, deaf)
+        began = time.monotonic()
+        with pytest.raises(StoreUnreachable, match="no connection in time"):
+            store.size(ObjectRef("bucket", "key"))
+        assert 3.9 < time.monotonic() - began < 8
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.semantics("A store that cannot be reached")
+def test_a_silent_address_beside_one_that_answers_takes_a_part_of_the_deadline(
+    rclone: S3Server, deaf: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = ObjectRef(rclone.make_bucket(), "key")
+    with closing(rclone.make_store(deadline=20)) as store:
+        give_addresses(monkeypatch, deaf, ("127.0.0.1", int(rclone.endpoint_url.rpartition(":")[2])))
+        began = time.monotonic()
+        assert store.find_object(ref) is None
+        assert time.monotonic() - began < 10
