@@ -45,7 +45,7 @@ def check_stores(
     with _opened(config) as (examiner, objects), Progress("checking", lines=False) as progress:
         rows = progress.count(examiner.count_references())
         fsck = Fsck(examiner=examiner, objects=objects, before=before, repair=repair, data=data, progress=rows.advance)
-        findings = fsck.run({*config.paths.buckets, *examiner.list_buckets()})
+        findings = fsck.run(config.paths.buckets)
         corrected, left = _tell(findings, progress, as_json=as_json)
     _summarise(rows.done, corrected, left, as_json=as_json)
     return (CORRECTED if corrected else CLEAN) + (UNCORRECTED if left else CLEAN)

@@ -96,8 +96,8 @@ def words_for(error: BotoCoreError | ClientError) -> str:
 def may_pass(error: Exception) -> bool:
     """Whether the same request may soon have another outcome: a server that starts anew or is busy, a broken line.
 
-    After silence instead of an answer the time to try again in is over; a certificate and a redirection stay as they are. TLS, too, is cut
-    where a server ends.
+    After silence instead of an answer the time to try again in is over; a certificate and a redirection stay as they
+    are. TLS, too, is cut where a server ends.
     """
     if isinstance(error, ClientError):
         return fact_of(error) is StoreUnreachable and _status(error) not in _REDIRECTIONS

@@ -6,14 +6,15 @@ removing orphaned objects is `gc`'s business, and drafts are their mount's.
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import BinaryIO, Final, cast
 
-from konifer_fs.domain.errors import ContentUnreadable, ObjectMissing
+from konifer_fs.domain.errors import ContentUnreadable, ObjectMissing, StoreRefused
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import Examiner, ObjectStore, Reference, StoredObject
@@ -37,6 +38,7 @@ class Kind(Enum):
     NO_ORIGINAL = "asset without original"
     LOW_COUNTER = "low counter"
     DEAD_NAME = "dead name"
+    NO_BUCKET = "unknown bucket"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +66,10 @@ class Fsck:
     data: bool
     progress: Callable[[int], None]
 
-    def run(self, buckets: Iterable[str]) -> Iterator[Finding]:
-        """Give what is wrong, as it is found; with `repair` it is put right where that loses nothing.
+    def run(self, configured: Collection[str]) -> Iterator[Finding]:
+        """Give what is wrong in the buckets that are configured or that rows refer to, as it is found.
+
+        With `repair` it is put right where that loses nothing.
 
         Raises:
             StoreUnreachable, StoreRefused: a store does not answer; what was given until then holds.
@@ -76,8 +80,13 @@ class Fsck:
             for where in page:
                 yield Finding(kind=Kind.NO_ORIGINAL, where=where, detail="it has nothing to show")
         with ThreadPoolExecutor(THREADS) as pool:
-            for bucket in sorted(buckets):
-                yield from self._check_bucket(bucket, pool)
+            for bucket in sorted({*configured, *self.examiner.list_buckets()}):
+                try:
+                    yield from self._check_bucket(bucket, pool)
+                except StoreRefused as error:
+                    if bucket in configured:
+                        raise
+                    yield self._tell_unknown(bucket, error)
 
     def _check_counters(self) -> Iterator[Finding]:
         for page in self.examiner.stream_low_counters():
@@ -107,6 +116,11 @@ class Fsck:
                 yield from self._tell_orphans(orphans, pool)
                 orphans = []
         yield from self._tell_orphans(orphans, pool)
+
+    def _tell_unknown(self, bucket: str, error: StoreRefused) -> Finding:
+        counts = Counter(row.variant is None for page in self.examiner.stream_references(bucket) for row in page)
+        detail = f"{counts[False]} stored variants and {counts[True]} other rows refer to it: {error.detail}"
+        return Finding(kind=Kind.NO_BUCKET, where=bucket, detail=detail)
 
     def _tell_orphans(self, refs: Sequence[ObjectRef], pool: Executor) -> Iterator[Finding]:
         for ref, found in confirm_orphans(self.examiner, self.objects, refs, self.before, pool):

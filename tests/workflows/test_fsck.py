@@ -103,6 +103,32 @@ def kinds(findings: list[Finding]) -> list[Kind]:
     return [finding.kind for finding in findings]
 
 
+def test_a_bucket_that_nobody_configured_and_that_is_not_there_is_told(
+    store: MemoryObjectStore, key: str, put: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a row of the outbox may name one: what comes after it is checked."""
+    put(key)
+    rows = Rows([reference(key), reference("of a variant", ref=ObjectRef("absent", "key"))])
+    list_objects = store.list_objects
+
+    def list_present(bucket: str) -> Iterator[Sequence[StoredObject]]:
+        if bucket == "absent":
+            raise StoreRefused("no such bucket")
+        return list_objects(bucket)
+
+    monkeypatch.setattr(store, "list_objects", list_present)
+    store.delete(ObjectRef("assets", key))
+    found = check(rows, store)
+    assert kinds(found) == [Kind.NO_BUCKET, Kind.MISSING]
+    told = "1 stored variants and 0 other rows refer to it: no such bucket"
+    assert (found[0].where, found[0].detail) == ("absent", told)
+    fsck = Fsck(
+        examiner=cast(Examiner, rows), objects=store, before=SOON, repair=False, data=False, progress=lambda _: None
+    )
+    with pytest.raises(StoreRefused, match="no such bucket"):
+        list(fsck.run(["absent"]))
+
+
 class Listing:
     """An object store of which only the listing exists."""
 
