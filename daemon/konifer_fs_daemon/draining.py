@@ -18,11 +18,15 @@ _UNSETTLED: Final = {DraftState.WRITING, DraftState.PENDING}
 
 @dataclass(slots=True, kw_only=True)
 class Drained:
-    """How far it has come; written by the thread that drains, read by the one that tells of it."""
+    """How far it has come; written by the thread that drains, read by the one that tells of it.
+
+    `done` are those that were tried, `left` what is pending still, and `why` says what a store answered last.
+    """
 
     total: int = 0
     done: int = 0
     left: list[str] = field(default_factory=list)
+    why: str = ""
 
 
 def drain(filesystem: FileSystem, drained: Drained) -> None:
@@ -33,9 +37,10 @@ def drain(filesystem: FileSystem, drained: Drained) -> None:
     for draft in unsettled:
         with draft.lock:
             pending = draft.state is DraftState.PENDING
+            drained.why = draft.error or drained.why
         if pending and not unreachable and (error := filesystem.retries.commit(draft)):
             log.warning("%s is not stored: %s", filesystem.place_of(draft), error)
-            unreachable = isinstance(error, StoreUnreachable)
+            unreachable, drained.why = isinstance(error, StoreUnreachable), str(error)
         if draft.state is DraftState.PENDING:
             drained.left.append(filesystem.place_of(draft))
         drained.done += 1

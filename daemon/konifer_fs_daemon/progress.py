@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Shows messages `{"total", "done"}`; nothing when there is nothing to do. `lines` is for where no terminal is."""
+    """Shows messages `{"total", "done"}`; nothing when there is nothing to do. `lines` is for where no terminal is.
+
+    A message may say in `why` what is waited for, which those lines tell.
+    """
 
     def __init__(self, label: str, *, lines: bool) -> None:
         self._label = label
@@ -21,6 +24,7 @@ class Progress:
         self._stack = ExitStack()
         self._bar: ProgressBar[int] | None = None
         self._shown = -1
+        self._why = ""
 
     def __enter__(self) -> Self:
         return self
@@ -31,7 +35,8 @@ class Progress:
     def show(self, message: Message) -> None:
         """Show one message."""
         done, total = message["done"], message["total"]
-        if not total or done == self._shown:
+        why = message.get("why", "")
+        if not total or (done, why) == (self._shown, self._why):
             return
         if sys.stderr.isatty():
             if self._bar is None:
@@ -39,8 +44,8 @@ class Progress:
                 self._bar = self._stack.enter_context(bar)
             self._bar.update(done - max(self._shown, 0))
         elif self._lines:
-            click.echo(f"{self._label}: {done} of {total}", err=True)
-        self._shown = done
+            click.echo(f"{self._label}: {done} of {total}" + (f" ({why})" if why else ""), err=True)
+        self._shown, self._why = done, why
 
     def count(self, total: int) -> "Count":
         """Give what counts up to `total`, which may be an estimate, and shows it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec
 
 import trio
 
-from konifer_fs.domain.errors import KoniferFsError
+from konifer_fs.domain.errors import KoniferFsError, MovedOn, NoSuchName
 from konifer_fs.vfs.evicting import Evicted
 from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.wiring import Wired
@@ -73,8 +73,12 @@ def replies(request: "MountRequest", wired: Wired) -> Mapping[str, Command]:
 
 async def _drain(filesystem: FileSystem, tell: Tell) -> None:
     drained = Drained()
-    await _tell_while(tell, lambda: {"total": drained.total, "done": drained.done}, drain, filesystem, drained)
-    await tell({"total": drained.total, "done": drained.done, "left": drained.left})
+
+    def how_far() -> Message:
+        return {"total": drained.total, "done": drained.done - len(drained.left), "why": drained.why}
+
+    await _tell_while(tell, how_far, drain, filesystem, drained)
+    await tell({**how_far(), "left": drained.left})
 
 
 async def _evict(filesystem: FileSystem, name: str, tell: Tell) -> None:
@@ -85,8 +89,10 @@ async def _evict(filesystem: FileSystem, name: str, tell: Tell) -> None:
 
     try:
         await _tell_while(tell, how_far, filesystem.evict, name, evicted)
-    except KoniferFsError as error:
+    except (NoSuchName, MovedOn) as error:
         await tell({"error": f"it is not there: {error}"})
+    except KoniferFsError as error:
+        await tell({"error": str(error)})
     else:
         await tell({**how_far(), "freed": evicted.freed})
 

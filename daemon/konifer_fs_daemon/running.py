@@ -5,7 +5,7 @@ Used by `status`, `umount` and `drafts`. What a daemon answers is made in `repor
 
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -68,7 +68,7 @@ def unmount(mountpoint: Path, *, force: bool, progress: Progress, note: Note) ->
         raise MountRefused(f"no konifer-fs is mounted at {mountpoint}")
     try:
         status = find_running(mountpoint)
-        left = drain(mountpoint, Path(status["socket"]), progress) if status else []
+        left, why = drain(mountpoint, Path(status["socket"]), progress) if status else ([], "")
     except DaemonSilent as error:
         if not force:
             raise MountRefused(f"{error} (konifer-fs umount --force {mountpoint} detaches its mount)") from error
@@ -79,7 +79,7 @@ def unmount(mountpoint: Path, *, force: bool, progress: Progress, note: Note) ->
         detach(mountpoint, lazy=True)
         return
     if left and not force:
-        raise MountRefused(_what_to_do(mountpoint, left))
+        raise MountRefused(_what_to_do(left, why, status))
     with closing(_Departure(status["pid"] if status else None)) as departure:
         detach(mountpoint, lazy=False)
         departure.wait(_PATIENCE + (status["drain_seconds"] if status else 0.0))
@@ -106,25 +106,26 @@ def _find_status(socket: Path) -> dict[str, Any] | None:
         return None
 
 
-def drain(mountpoint: Path, socket: Path, progress: Progress) -> list[str]:
-    """Have the drafts stored; gives the names of those that could not be."""
-    left: list[str] | None = None
+def drain(mountpoint: Path, socket: Path, progress: Progress) -> tuple[list[str], str]:
+    """Have the drafts stored; gives the names of those that could not be, and why the last of them could not."""
+    left, why = None, ""
     try:
         for message in ask(socket, "drain"):
             progress(message)
-            left = message.get("left")
+            left, why = message.get("left"), message.get("why", "")
     except NobodyAnswers as error:
         raise MountRefused(f"the daemon of {mountpoint} went silent: {error}") from error
     if left is None:
         raise MountRefused(f"the daemon of {mountpoint} could not tell what is stored; its log says why")
-    return left
+    return left, why
 
 
-def _what_to_do(mountpoint: Path, left: list[str]) -> str:
+def _what_to_do(left: list[str], why: str, status: Mapping[str, Any] | None) -> str:
     shown = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+    spool = status["spool"]["directory"] if status else "the spool"
     return (
-        f"{len(left)} file(s) could not be stored yet: {shown}. The log says why (konifer-fs status {mountpoint}). Try "
-        "again when the stores answer, or use --force, which leaves them in the spool for the next mount"
+        f"{len(left)} file(s) could not be stored yet: {shown}. {why}. Try again when the stores answer, or use "
+        f"--force, which leaves them in {spool} for the next mount"
     )
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -211,8 +212,12 @@ def test_umount_tells_how_far_it_is_with_what_is_pending(mounted: MountFactory, 
     mount.objects.write_text("in the way of a directory")
     with pytest.raises(OSError):
         shutil.copy(images / "joshua-tree.gif", mount.path / "kept.gif")
-    with pytest.raises(CommandFailed, match="storing: 1 of 1"):
+    with pytest.raises(CommandFailed, match=r"storing: 0 of 1 \(.*: Not a directory\)") as failure:
         mount.umount()
+    assert f"Try again when the stores answer, or use --force, which leaves them in {mount.data_dir}" in str(
+        failure.value
+    )
+    assert re.search(r"could not be stored yet: /kept.gif\. .*: Not a directory\. Try again", str(failure.value))
     mount.objects.unlink()
     mount.umount()
 
