@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from konifer_fs.domain.errors import KoniferFsError, NoSuchName
+from konifer_fs.domain.errors import KoniferFsError, NoSuchName, ReadOnly
 from konifer_fs.domain.node import Directory
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import ImageEngine, MetadataStore, ObjectStore
@@ -27,8 +27,8 @@ from konifer_fs.vfs.retrying import Retries
 from konifer_fs.vfs.settings import Settings
 from konifer_fs.vfs.shown import ShownNames, spell_place
 from konifer_fs.vfs.sizes import Sizes
-from konifer_fs.vfs.tree import Tree
-from konifer_fs.vfs.virtual.nodes import StreamedNames
+from konifer_fs.vfs.tree import VARIANTS, Tree
+from konifer_fs.vfs.virtual.nodes import StreamedNames, VirtualNode
 from konifer_fs.vfs.virtual.reports import Figure, Reports
 from konifer_fs.vfs.virtual.selectors import Selectors
 from konifer_fs.vfs.virtual.site import Sources
@@ -179,16 +179,22 @@ class FileSystem:
         self.edits.drop_draft(draft)
 
     def evict(self, place: str, evicted: Evicted) -> None:
-        """Keep no contents of what is seen at `place`, and below it, on local disk.
+        """Keep no contents of what is seen at `place`, and below it, on local disk; for variants, of their picture.
 
         Raises:
             NoSuchName, MovedOn: it is not there.
+            ReadOnly: it is made up of other files.
         """
         node: Node = self.root
         for name in place.strip("/").split("/") if place.strip("/") else ():
             if not isinstance(node, AnyDirectory):
                 raise NoSuchName(place)
-            node = self.tree.lookup(node, name)
+            above, node = node, self.tree.lookup(node, name)
+            if isinstance(node, VirtualNode):
+                if not name.endswith(VARIANTS):
+                    raise ReadOnly(f"{place} is made up of other files, which can be evicted by their own names")
+                node = self.tree.lookup(above, name.removesuffix(VARIANTS))
+                break
         self._evictions.evict(node, evicted)
 
     def catch_up(self) -> None:

@@ -25,7 +25,7 @@ from konifer_fs.vfs.virtual.selectors import SELECTORS, Selectors
 from konifer_fs.vfs.virtual.thumbnails import Thumbnails
 from konifer_fs.vfs.virtual.variants import Variants
 
-_VARIANTS: Final = "@"
+VARIANTS: Final = "@"
 
 
 class Tree:
@@ -76,7 +76,7 @@ class Tree:
     def _find_virtual(self, directory: Directory, name: str) -> VirtualDirectory | None:
         if name == SELECTORS:
             return self._selectors.directory_of(directory)
-        base = name.removesuffix(_VARIANTS)
+        base = name.removesuffix(VARIANTS)
         return self._variants_of(self.find(directory, base)) if base and not is_reserved(base) else None
 
     def _variants_of(self, node: Node | None) -> VirtualDirectory | None:
@@ -137,7 +137,7 @@ class Tree:
             yield page
             if self._show_virtual:
                 yield [
-                    (name + _VARIANTS, variants)
+                    (name + VARIANTS, variants)
                     for name, node in page
                     if len(name.encode()) < MAX_NAME_BYTES and (variants := self._variants_of(node))
                 ]

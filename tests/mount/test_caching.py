@@ -272,6 +272,23 @@ def test_warming_and_evicting(mounted: MountFactory) -> None:
 
 
 @pytest.mark.semantics("konifer-fs warm PATH reads")
+def test_evicting_by_the_place_of_variants(mounted: MountFactory) -> None:
+    mount = mounted("rclone")
+    files = fill(mount, 2)
+    variants = files[0].with_name("0.jpg@")
+    content = (variants / "w=1.png").read_bytes()
+    assert content in kept_files(mount).values()
+    assert run(mount, "evict", variants).startswith("1 entries, ")
+    assert kept_files(mount) == {}
+    assert (variants / "w=1.png").read_bytes()
+    assert files[1].read_bytes() == picture(1)
+    run(mount, "evict", variants / "w=1.png")
+    assert list(kept_files(mount).values()) == [picture(1)]
+    told = run(mount, "evict", files[0].parent / "-", code=1)
+    assert "is made up of other files, which can be evicted by their own names" in told
+
+
+@pytest.mark.semantics("konifer-fs warm PATH reads")
 def test_who_interrupts_warming_does_not_wait_for_a_store_that_is_away(
     mounted: MountFactory, s3_server: Mapping[str, S3Server]
 ) -> None:
