@@ -96,8 +96,6 @@ class PostgresChangeFeed:
             self._conninfo, autocommit=True, application_name=self._own, connect_timeout=int(_DEADLINE)
         )
         configure(connection, _DEADLINE)
-        # The log has no statistics worth planning by.
-        connection.execute("SET enable_seqscan = off")
         return connection
 
     def _follow(self, connection: BoundedConnection, tell: Listener) -> None:

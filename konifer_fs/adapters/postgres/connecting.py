@@ -30,9 +30,11 @@ from psycopg_pool import ConnectionPool
 
 log = logging.getLogger(__name__)
 
+# A plan is made once a session, maybe while its tables are almost empty: it must be good for large ones, too.
 _SETTINGS: Final = """
 SELECT set_config(name, value, false) FROM (VALUES
   ('plan_cache_mode', 'force_generic_plan'),
+  ('enable_seqscan', 'off'),
   ('cursor_tuple_fraction', '1'),
   ('jit', 'off'),
   ('max_parallel_workers_per_gather', '0'),
