@@ -133,8 +133,8 @@ class MetadataStore(Protocol):
         """Record a stored draft as a ready asset under its name, over the entry that has it, in one transaction.
 
         The entry before it gives its annotations and is deleted by Konifer's protocol (or, under `keep`, loses the
-        name). Raises NameTaken when the name is a directory's or symlink's. When the outcome of a broken
-        connection is unknown it is found out by `asset_id` before an error is raised.
+        name). Raises NameTaken when the name is a directory's or symlink's, or an asset's that is none of `over`.
+        When the outcome of a broken connection is unknown it is found out by `asset_id` before an error is raised.
         """
         ...
 

@@ -29,8 +29,9 @@ class NewEntry:
     its id, so a draft follows its directory's rename; when it was removed, its `path` is made again. Without a `name`
     the entry shows under its default name.
     `replaces` is the asset that an earlier commit of the same opening recorded: it goes even under `keep`.
-    `named_ns` is when the name came, for the directory's times. `received` is what was written, where preprocessing
-    made the object of it.
+    `over` are the assets that may have the name, None when any may: what is stored later does not replace what came
+    since. `named_ns` is when the name came, for the directory's times. `received` is what was written, where
+    preprocessing made the object of it.
     """
 
     directory: Directory
@@ -45,6 +46,7 @@ class NewEntry:
     edit: AnnotationEdit = field(default_factory=AnnotationEdit)
     replaces: UUID | None = None
     keep: bool = False
+    over: frozenset[UUID] | None = None
     named_ns: int = 0
     lqip: Json = field(default_factory=dict)
     received: Fingerprint | None = None

@@ -226,5 +226,6 @@ class Commits:
             edit=draft.edit,
             replaces=draft.recorded,
             keep=self._settings.keep,
+            over=draft.assets if draft.state is DraftState.PENDING else None,
             named_ns=draft.named_ns,
         )

@@ -87,6 +87,12 @@ class Draft:
         """Whether both stores have these bytes, or what preprocessing made of them."""
         return self.stored_version == self.version
 
+    @property
+    def assets(self) -> frozenset[UUID]:
+        """The assets that a commit of it may replace: those that it began from, and that it was recorded as."""
+        assets = self.base and self.base.asset_id, self.recorded, self.attempt and self.attempt.asset_id
+        return frozenset(filter(None, assets))
+
     def touch(self, now_ns: int) -> None:
         """Note that the bytes changed: times move, and set-id bits go."""
         owned = self.ownership

@@ -61,8 +61,7 @@ class Retries:
     def _make_way(self, draft: Draft) -> None:
         """Let a draft step aside for what has come to have its name; not while it is open, for its number changes."""
         stored = self._latecomers.find_stored(draft)
-        known = {draft.base and draft.base.asset_id, draft.recorded, draft.attempt and draft.attempt.asset_id}
-        if stored is None or (isinstance(stored, Entry) and stored.asset_id in known):
+        if stored is None or (isinstance(stored, Entry) and stored.asset_id in draft.assets):
             return
         if draft.handles:
             raise NameTaken("and the file is open")

@@ -85,13 +85,40 @@ def test_what_is_stored_late_leaves_the_entry_of_another_mount_alone(
         (other.path / "photo.jpg").write_bytes(jpeg(2))
         relay.edit_request = bytes
         wait_until_stored(mount)
-        found = contents(other.path)
-        assert found.pop("photo.jpg") == jpeg(2)
-        ((beside, content),) = found.items()
-        assert beside.startswith(f"photo (conflict {os.uname().nodename} ")
-        assert content == jpeg(1)
-        assert contents(mount.path) == contents(other.path)
+        hold_both(mount, other)
         mount.umount()
+
+
+@LATE
+def test_neither_is_lost_when_the_other_mount_stores_while_the_late_one_is_uploaded(
+    mounted: MountFactory, s3_server: dict[str, S3Server]
+) -> None:
+    with relaying(Relay(), s3_server["moto"].endpoint_url) as relay:
+        mount = mounted("moto", config=f'{IMPATIENT}\nobject-store.s3.endpoint-url = "{relay.endpoint_url}"')
+        other = mounted("moto")
+        relay.edit_request = lambda _: b""
+        with failing(EIO):
+            (mount.path / "photo.jpg").write_bytes(jpeg(1))
+
+        def overtake(request: bytes) -> bytes:
+            if request.startswith(b"PUT") and not names(other.path):
+                (other.path / "photo.jpg").write_bytes(jpeg(2))
+            return request
+
+        relay.edit_request = overtake
+        wait_until_stored(mount)
+        hold_both(mount, other)
+        mount.umount()
+
+
+def hold_both(mount: Mount, other: Mount) -> None:
+    """Hold that what `other` stored has its name, and what `mount` stored later is beside it, on both."""
+    found = contents(other.path)
+    assert found.pop("photo.jpg") == jpeg(2)
+    ((beside, content),) = found.items()
+    assert beside.startswith(f"photo (conflict {os.uname().nodename} ")
+    assert content == jpeg(1)
+    assert contents(mount.path) == contents(other.path)
 
 
 @SPOOL

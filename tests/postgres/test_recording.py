@@ -103,6 +103,21 @@ def test_a_draft_with_too_many_labels_leaves_everything_as_it_was(connection: Co
     assert ledger.told(connection) == set()
 
 
+def test_what_may_replace_only_what_it_began_from_leaves_others_alone(connection: Connection) -> None:
+    directory = make(connection, "/a")
+    began, rival, late = (new_entry(directory, "x.jpg", node_id(connection)) for _ in range(3))
+    recording.record(connection, began)
+    recording.record(connection, rival)
+    with pytest.raises(NameTaken):
+        recording.record(connection, replace(late, over=frozenset({began.asset_id})))
+    assert entry_at(connection, directory, "x.jpg").asset_id == rival.asset_id
+    recording.record(connection, replace(late, over=frozenset({began.asset_id, rival.asset_id})))
+    assert entry_at(connection, directory, "x.jpg").asset_id == late.asset_id
+    first = replace(new_entry(directory, "new.jpg", node_id(connection)), over=frozenset())
+    assert recording.record(connection, first).name == "new.jpg"
+    ledger.check(connection)
+
+
 def test_under_keep_the_old_entry_stays_without_its_name(connection: Connection) -> None:
     directory = make(connection, "/a")
     old = recording.record(connection, new_entry(directory, "x.jpg", node_id(connection), edit=LABELS))

@@ -35,7 +35,7 @@ def record(connection: Connection, new: NewEntry, dialect: Dialect = Dialect.C) 
     """Record a stored draft under its name, over the entry that has it, in Konifer's `dialect`.
 
     Raises:
-        NameTaken: the name is a directory's or a symbolic link's.
+        NameTaken: the name is a directory's or a symbolic link's, or an asset's that it is not to be recorded over.
         MovedOn: its directory is removed again and again.
         TooManyAttributes, TextTooLong, AttributeMalformed: its edit cannot be applied to what the old entry has.
     """
@@ -90,7 +90,7 @@ def is_plain(new: NewEntry) -> bool:
 def _needs_no_look(new: NewEntry) -> bool:
     """Whether nothing has to be looked at first: what `new` replaces, if anything, has its name by a row."""
     has_plain_name = new.name is not None and not naming.may_be_default(new.name)
-    return has_plain_name and not new.keep and new.replaces is None
+    return has_plain_name and not new.keep and new.replaces is None and new.over is None
 
 
 def _record_plainly(connection: Connection, directory: int, new: NewEntry, dialect: Dialect) -> Entry | None:
@@ -136,6 +136,8 @@ def _make_way(
     if new.name is not None:
         naming.adopt(connection, place, new.name)
     named = connection.execute(sql_assets.LOCK_NAMED, parameters).fetchall()
+    if new.over is not None and not {asset for (asset,) in named} <= new.over:
+        raise NameTaken(new.name or "")
     if new.replaces is not None and (new.replaces,) not in named:
         connection.execute(sql_assets.DROP_ASSETS, {"assets": [new.replaces]})
     return _keep_old(connection, place, new, new.name, parameters) if new.keep and new.name else None
