@@ -90,8 +90,10 @@ class Draft:
     @property
     def assets(self) -> frozenset[UUID]:
         """The assets that a commit of it may replace: those that it began from, and that it was recorded as."""
-        assets = self.base and self.base.asset_id, self.recorded, self.attempt and self.attempt.asset_id
-        return frozenset(filter(None, assets))
+        began = {self.base.asset_id} if self.base else set()
+        attempted = {self.attempt.asset_id} if self.attempt else set()
+        recorded = {self.recorded} if self.recorded else set()
+        return frozenset(began | attempted | recorded)
 
     def touch(self, now_ns: int) -> None:
         """Note that the bytes changed: times move, and set-id bits go."""
