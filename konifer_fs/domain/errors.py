@@ -150,6 +150,10 @@ class StoreUnreachable(KoniferFsError):
     """A store cannot be reached or did not answer in time."""
 
 
+class OutcomeUnknown(StoreUnreachable):
+    """What was sent to a store may have been done: it did not answer."""
+
+
 class StoreRefused(KoniferFsError):
     """A store refused a request."""
 

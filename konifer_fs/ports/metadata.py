@@ -134,8 +134,13 @@ class MetadataStore(Protocol):
 
         The entry before it gives its annotations and is deleted by Konifer's protocol (or, under `keep`, loses the
         name). Raises NameTaken when the name is a directory's or symlink's, or an asset's that is none of `over`.
-        When the outcome of a broken connection is unknown it is found out by `asset_id` before an error is raised.
+        When the outcome of a broken connection is unknown it is found out by `asset_id` before an error is raised;
+        OutcomeUnknown when it cannot be.
         """
+        ...
+
+    def find_outcome(self, asset_id: UUID) -> Entry | None:
+        """Give the entry of an asset whose recording raised OutcomeUnknown; nothing comes of that from now on."""
         ...
 
     def record_sizes(self, found: Sequence[tuple[Entry, int]]) -> None:

@@ -15,10 +15,11 @@ from konifer_fs.domain.errors import (
     KoniferFsError,
     NameTaken,
     NotWhole,
+    OutcomeUnknown,
     SpoolFull,
     WrongMediumType,
 )
-from konifer_fs.domain.node import Directory
+from konifer_fs.domain.node import Directory, Entry
 from konifer_fs.domain.variant import Attributes
 from konifer_fs.ports import ImageEngine, MetadataStore, NewEntry, ObjectStore
 from konifer_fs.spool import Spool
@@ -181,17 +182,42 @@ class Commits:
         rules = self._settings.rules.settings_for(draft.directory.path)
         self._attempt(draft, plan_attempt(draft.attempt, upload, rules))
         try:
+            self.learn(draft)
+            if draft.is_stored:
+                return
             entry = store_asset(self._metadata, self._objects, upload.path, self._new_entry(draft, upload))
         except KoniferFsError as error:
+            if isinstance(error, OutcomeUnknown) and draft.attempt is not None:
+                draft.in_doubt = draft.attempt.asset_id
             if isinstance(error, NameTaken) and draft.state is not DraftState.PENDING:
                 draft.attempt = None
                 self.refuse(draft, error)
             else:
                 self._keep(draft, DraftState.PENDING, error)
             raise
+        self._note_stored(draft, entry, is_faithful=upload.is_faithful)
+
+    def learn(self, draft: Draft) -> None:
+        """Find out what became of a commit that was not answered, before anything else is done with its draft.
+
+        One that was stored is let go of by the next retry, which comes at once. Raises StoreUnreachable.
+        """
+        if draft.in_doubt is None:
+            return
+        entry = self._metadata.find_outcome(draft.in_doubt)
+        is_of_these_bytes = draft.attempt is not None and draft.attempt.asset_id == draft.in_doubt
+        draft.in_doubt = None
+        if entry is not None and is_of_these_bytes:
+            self._note_stored(draft, entry, is_faithful=False)
+            self._waiting.add(draft)
+        elif entry is not None:
+            draft.base, draft.recorded = entry, entry.asset_id
+
+    @staticmethod
+    def _note_stored(draft: Draft, entry: Entry, *, is_faithful: bool) -> None:
         draft.base, draft.recorded = entry, entry.asset_id
         draft.stored_version, draft.state = draft.version, DraftState.STORED
-        draft.is_faithful, draft.holds_base = upload.is_faithful, True
+        draft.is_faithful, draft.holds_base = is_faithful, True
         draft.edit, draft.attempt, draft.error = AnnotationEdit(), None, ""
         draft.file.record.forget()
 

@@ -42,7 +42,8 @@ class Draft:
     and not what preprocessing made of them. `name` is None once the file is unlinked. `attempt` is an upload whose
     outcome is not known, `error` says why the last of `failures` tries to store it failed. `since_ns` is when the draft
     was begun. `is_acknowledged` is whether a close has promised that these bytes will be stored, `is_nameless` whether
-    they are to be without a name, since that is another's. `holds_base` is whether some bytes may be those of `base`.
+    they are to be without a name, since that is another's. `in_doubt` is an asset that it may have been recorded as,
+    though no answer came. `holds_base` is whether some bytes may be those of `base`.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Draft:
         self.holds_base = False
         self.refusal: KoniferFsError | None = None
         self.attempt: Attempt | None = None
+        self.in_doubt: UUID | None = None
         self.error = ""
         self.failures = 0
         self.is_acknowledged = False

@@ -91,6 +91,7 @@ class Edits:
         with draft.lock:
             if self._drafts.find(parent, name) is not draft:
                 return False
+            self._commits.learn(draft)
             if draft.base is not None:
                 self._remove_base(parent, draft.base, now_ns)
             self.unlink_draft(draft)
@@ -148,6 +149,7 @@ class Edits:
         if not isinstance(node, Draft):
             return self._metadata.set_ownership(node, change)
         with node.lock:
+            self._commits.learn(node)
             node.ownership = _merged(node.ownership, change)
             if node.is_stored and node.base is not None:
                 self._metadata.set_ownership(node.base, change)

@@ -122,7 +122,7 @@ class FileSystem:
         )
         self.latecomers: Final = Latecomers(metadata, self._drafts)
         self._restoring = Restoring(spool, self._drafts, self._commits, waiting, self.latecomers)
-        self.retries: Final = Retries(self._commits, self.files, waiting, self.latecomers)
+        self.retries: Final = Retries(self._commits, self.files, self._drafts, waiting, self.latecomers)
         self.edits: Final = Edits(metadata, self.tree, self.files, self._drafts, self._commits)
         self.moves: Final = Moves(metadata, self.tree, self.files, self._drafts, self._commits, spool)
         self.xattrs: Final = Xattrs(metadata, self._commits)

@@ -139,6 +139,9 @@ class Moves:
         with _locked(move.moving, move.there):
             if not (self._has_name_still(moving, source) and self._has_name_still(there, target)):
                 return None
+            for draft in (moving, there):
+                if isinstance(draft, Draft):
+                    self._commits.learn(draft)
             self._prepare(move)
             return self._move_locked(move)
 

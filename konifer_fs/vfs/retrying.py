@@ -7,7 +7,7 @@ from typing import Final
 from konifer_fs.domain.errors import KoniferFsError, NameTaken, StoreRefused
 from konifer_fs.domain.node import Entry
 from konifer_fs.vfs.commits import Commits
-from konifer_fs.vfs.drafts import Draft, DraftState
+from konifer_fs.vfs.drafts import Draft, Drafts, DraftState
 from konifer_fs.vfs.files import Files
 from konifer_fs.vfs.latecomers import Latecomers
 from konifer_fs.vfs.waiting import Waiting
@@ -20,9 +20,12 @@ THREADS: Final = 4
 class Retries:
     """Tries drafts when they are due, in threads of its own. Thread-safe."""
 
-    def __init__(self, commits: Commits, files: Files, waiting: Waiting, latecomers: Latecomers) -> None:
+    def __init__(
+        self, commits: Commits, files: Files, drafts: Drafts, waiting: Waiting, latecomers: Latecomers
+    ) -> None:
         self._commits = commits
         self._files = files
+        self._drafts = drafts
         self._waiting = waiting
         self._latecomers = latecomers
 
@@ -43,7 +46,11 @@ class Retries:
     def commit(self, draft: Draft) -> KoniferFsError | None:
         """Try to store a pending draft; gives why it is still pending, or None."""
         with draft.lock:
-            if draft.state is not DraftState.PENDING or draft.name is None:
+            if draft.name is None or not self._drafts.holds(draft):
+                return None
+            if draft.state is DraftState.STORED:  # By a commit of which that was learned later.
+                self._files.settle(draft)
+            if draft.state is not DraftState.PENDING:
                 return None
             try:
                 self._make_way(draft)

@@ -324,6 +324,7 @@ class Xattrs:
             self._metadata.edit_annotations(node, edit)
             return
         with node.lock:
+            self._commits.learn(node)
             if node.is_stored and node.base is not None:
                 self._metadata.edit_annotations(node.base, edit)
                 return

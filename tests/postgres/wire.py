@@ -22,6 +22,9 @@ class Wire:
         self._speaks = threading.Event()
         self._speaks.set()
         self._cuts_answer_to = b""
+        self._answers = threading.Event()
+        self._answers.set()
+        self._answers_until = b""
         self.cuts = 0
         self._sockets: list[socket.socket] = []
         self._listener = socket.socket(socket.AF_UNIX)
@@ -36,14 +39,19 @@ class Wire:
     def speak(self) -> None:
         """Pass everything on again, what was held back first."""
         self._speaks.set()
+        self._answers.set()
 
     def cut_answer_to(self, request: bytes) -> None:
         """Pass on the next request that holds these bytes, and close the connection when its answer comes."""
         self._cuts_answer_to = request
 
+    def answer_until(self, request: bytes) -> None:
+        """Pass no answer on any more once a request comes that holds these bytes."""
+        self._answers_until = request
+
     def close(self) -> None:
         """Close everything."""
-        self._speaks.set()
+        self.speak()
         for one in (self._listener, *self._sockets):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -68,6 +76,9 @@ class Wire:
                     self._cuts_answer_to = b""
                     self.cuts += 1
                     cut.set()
+                if self._answers_until and self._answers_until in piece:
+                    self._answers_until = b""
+                    self._answers.clear()
                 server.sendall(piece)
         _hang_up(client, server)
 
@@ -75,6 +86,7 @@ class Wire:
         with suppress(OSError):
             while (piece := server.recv(65536)) and not cut.is_set():
                 self._speaks.wait()
+                self._answers.wait()
                 client.sendall(piece)
         _hang_up(client, server)
 

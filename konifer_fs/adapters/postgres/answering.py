@@ -13,6 +13,7 @@ from psycopg import Error, InterfaceError, OperationalError
 from psycopg.errors import ConnectionTimeout
 from psycopg_pool import PoolTimeout
 
+from konifer_fs.adapters.postgres.connecting import ServerSilent
 from konifer_fs.adapters.postgres.trusting import with_mend
 from konifer_fs.domain.errors import StoreFull, StoreRefused, StoreUnreachable
 
@@ -47,6 +48,11 @@ def is_lost(error: Error) -> bool:
     if error.sqlstate is None:
         return isinstance(error, (OperationalError, InterfaceError))
     return error.sqlstate.startswith("08") or error.sqlstate in {"57P01", "57P02", "57P03"}
+
+
+def is_unheard(error: Error) -> bool:
+    """Whether what was sent may have been done, or be done yet, though no answer came."""
+    return is_lost(error) or isinstance(error, ServerSilent)
 
 
 def is_contended(error: Error) -> bool:

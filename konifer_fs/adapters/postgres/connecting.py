@@ -54,12 +54,20 @@ _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
+class ServerSilent(ConnectionTimeout):
+    """The server did not answer at all. Its process `backend` may still do what was asked of it."""
+
+    def __init__(self, backend: int) -> None:
+        super().__init__("the server does not answer")
+        self.backend = backend
+
+
 class BoundedConnection(Connection[TupleRow]):
     """A connection that gives up on a server which does not answer at all.
 
     The server ends what takes too long by itself (statement_timeout). Only when it has been silent for most of
     `patience` seconds, and for the rest of them does not take a new connection either, is this one closed, with
-    ConnectionTimeout. `number` tells which of two was opened first.
+    ServerSilent. `number` tells which of two was opened first.
     """
 
     patience: float = math.inf
@@ -90,8 +98,9 @@ class BoundedConnection(Connection[TupleRow]):
     def _check_server(self) -> None:
         conninfo = make_conninfo(self.info.dsn, password=self.info.password)
         if not _answers(conninfo, self.patience * (1 - _SILENT)):
+            backend = self.info.backend_pid
             self.close()
-            raise ConnectionTimeout("the server does not answer")
+            raise ServerSilent(backend)
 
 
 def _answers(conninfo: str, seconds: float) -> bool:

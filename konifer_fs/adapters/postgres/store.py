@@ -6,7 +6,7 @@ method of the port, with a connection (in autocommit) first.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -21,7 +21,6 @@ from konifer_fs.adapters.postgres import (
     naming,
     reading,
     reaping,
-    recording,
     removing,
     selecting,
     sizing,
@@ -33,11 +32,10 @@ from konifer_fs.adapters.postgres.answering import (
     insistently,
     is_contended,
     is_lost,
-    is_recorded_already,
 )
 from konifer_fs.adapters.postgres.connecting import BoundedConnection, open_pool
-from konifer_fs.adapters.postgres.grouping import Grouped
 from konifer_fs.adapters.postgres.pruning import Pruner
+from konifer_fs.adapters.postgres.recorder import Recorder
 from konifer_fs.adapters.postgres.unjoined import UnjoinedConnection
 from konifer_fs.domain.asset import AnnotationEdit
 from konifer_fs.domain.dialect import Dialect
@@ -101,7 +99,7 @@ class PostgresStore:
         )
         self._deadline = deadline
         self._outage = Outage(deadline)
-        self._record_grouped = Grouped(self._record_group)
+        self._recorder = Recorder(self._do, self._connection, dialect)
         self._pruner = Pruner()
 
     def find_directory(self, path: AssetPath) -> Directory | None:
@@ -199,33 +197,11 @@ class PostgresStore:
 
     def record(self, new: NewEntry) -> Entry:
         """Record a stored draft, with others that come meanwhile; when its outcome is unknown, that is looked up."""
-        return self._record_grouped(new) if recording.is_plain(new) else self._record_one(new)
+        return self._recorder.record(new)
 
-    def _record_group(self, news: Sequence[NewEntry]) -> Sequence[Entry | Exception]:
-        """Record several in one transaction; each by itself when that does not go smoothly."""
-        if len(news) > 1:
-            with suppress(Error, PoolTimeout), self._connection() as connection:
-                if entries := recording.record_together(connection, news, self._dialect):
-                    return entries
-        return [self._outcome(new) for new in news]
-
-    def _outcome(self, new: NewEntry) -> Entry | Exception:
-        try:
-            return self._record_one(new)
-        except KoniferFsError as error:
-            return error
-
-    def _record_one(self, new: NewEntry) -> Entry:
-        with answering():
-            try:
-                return self._do(is_contended, recording.record, new, self._dialect)
-            except Error as error:
-                if not is_lost(error) and not is_recorded_already(error):
-                    raise
-                recorded = self._do(is_lost, reading.find_recorded, new)
-                if recorded is None:
-                    raise
-                return recorded
+    def find_outcome(self, asset_id: UUID) -> Entry | None:
+        """Give the entry of an asset whose recording raised OutcomeUnknown."""
+        return self._recorder.find_outcome(asset_id)
 
     def record_sizes(self, found: Sequence[tuple[Entry, int]]) -> None:
         """Record sizes of entries' objects that Konifer stored."""
