@@ -75,9 +75,11 @@ def index_sizes(*, config_file: Path | None, data_dir: Path | None, in_memory: b
     config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
     with _opened(config) as (examiner, objects), Progress("indexing", lines=True) as progress:
         looked_for = progress.count(examiner.count_unsized())
-        recorded = index(examiner, objects, examiner.list_buckets(), looked_for.advance)
+        recorded, refused = index(examiner, objects, examiner.list_buckets(), looked_for.advance)
     missing = looked_for.done - recorded
     click.echo(f"{recorded} sizes recorded" + (f", {missing} objects are missing (konifer-fs fsck)" if missing else ""))
+    if refused:
+        raise refused[0]
 
 
 @contextmanager

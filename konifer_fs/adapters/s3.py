@@ -3,6 +3,7 @@
 `wiring` makes it for the `s3` provider. boto3 stays in here; buckets are made by whoever runs the store.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel
     from botocore.response import StreamingBody
     from types_boto3_s3 import S3Client
+
+log = logging.getLogger(__name__)
 
 _PART_BYTES: Final = 16 << 20
 _PART_THREADS: Final = 4
@@ -185,10 +188,17 @@ class S3ObjectStore:
             return self._client.head_object(Bucket=ref.bucket, Key=ref.key)["ContentLength"]
 
     def sizes(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, int]:
-        """Give the sizes of those that are there, asking for several at once; raises StoreUnreachable, StoreRefused."""
+        """Give the sizes of those that it tells of, asking for several at once; raises StoreUnreachable."""
         with _ContextExecutor(min(_ASKED_AT_ONCE, len(refs) or 1)) as pool:
-            found = zip(refs, pool.map(self.find_object, refs), strict=True)
+            found = zip(refs, pool.map(self._find_told, refs), strict=True)
             return {ref: stored.size for ref, stored in found if stored is not None}
+
+    def _find_told(self, ref: ObjectRef) -> StoredObject | None:
+        try:
+            return self.find_object(ref)
+        except StoreRefused as error:
+            log.warning("the size of %s/%s is not told: %s", ref.bucket, ref.key, error)
+            return None
 
     def find_object(self, ref: ObjectRef) -> StoredObject | None:
         """Tell of an object; raises StoreUnreachable, StoreRefused."""

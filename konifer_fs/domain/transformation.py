@@ -201,8 +201,10 @@ class Limits:
 
     def check(self, width: int, height: int, page_count: int = 1) -> None:
         """Raise ContentTooLarge, with the bound in words, when a picture is over one."""
-        if width > self.max_width or height > self.max_height:
-            raise ContentTooLarge(f"{width}x{height}, and the limit is {self.max_width}x{self.max_height}")
+        if width > self.max_width:
+            raise ContentTooLarge(f"{width} pixels wide, and the limit is {self.max_width}")
+        if height > self.max_height:
+            raise ContentTooLarge(f"{height} pixels high, and the limit is {self.max_height}")
         if page_count > self.max_pages:
             raise ContentTooLarge(f"{page_count} pages, and the limit is {self.max_pages}")
         if width * height > self.max_pixels:

@@ -57,6 +57,7 @@ ERRNOS: Final[dict[type[errors.KoniferFsError], int]] = {
     errors.SpoolFull: errno.ENOSPC,
     errors.StoreFull: errno.ENOSPC,
     errors.StoreUnreachable: errno.EIO,
+    errors.OutcomeUnknown: errno.EIO,
     errors.StoreRefused: errno.EIO,
     errors.SchemaMismatch: errno.EIO,
     errors.DialectUnclear: errno.EIO,

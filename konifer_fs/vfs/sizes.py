@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from konifer_fs.domain.errors import KoniferFsError, ObjectMissing
+from konifer_fs.domain.errors import KoniferFsError
 from konifer_fs.domain.node import Entry
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import MetadataStore, ObjectStore
@@ -24,15 +24,12 @@ class Sizes:
         self._known: dict[ObjectRef, int] = {}
 
     def find(self, ref: ObjectRef, recorded: int | None) -> int | None:
-        """Give `recorded`, else what the object store says; None while nothing is there."""
+        """Give `recorded`, else what the object store says; None while nothing is there, or it does not tell."""
         if recorded is not None:
             return recorded
         if ref not in self._known:
-            try:
-                self._keep({ref: self._objects.size(ref)})
-            except ObjectMissing:
-                return None
-        return self._known[ref]
+            self._keep(self._objects.sizes([ref]))
+        return self._known.get(ref)
 
     def learn(self, entries: Sequence[Entry]) -> None:
         """Ask at once for the sizes of all entries that have none, and record them."""

@@ -3,27 +3,33 @@
 `konifer-fs index` runs it. What is recorded stays so when it is cut off: it goes on with what is left.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from uuid import UUID
 
+from konifer_fs.domain.errors import StoreRefused
 from konifer_fs.ports import Examiner, ObjectStore
 from konifer_fs.workflows.compare import BATCH, in_order, paged
 
 
-def index(examiner: Examiner, objects: ObjectStore, buckets: Iterable[str], progress: Callable[[int], None]) -> int:
-    """Record them; gives how many. `progress` is told how many more were looked for.
+def index(
+    examiner: Examiner, objects: ObjectStore, buckets: Iterable[str], progress: Callable[[int], None]
+) -> tuple[int, Sequence[StoreRefused]]:
+    """Record them; gives how many, and why buckets could not be listed. `progress` is told of how many more.
 
     Raises:
-        StoreUnreachable, StoreRefused: a store does not answer; what was recorded until then stays.
+        StoreUnreachable: a store does not answer; what was recorded until then stays.
     """
-    recorded = 0
+    recorded, refused = 0, []
     for bucket in sorted(buckets):
-        for page in paged(_look_for_all(examiner, objects, bucket), BATCH):
-            sizes = {variant: size for variant, size in page if size is not None}
-            recorded += examiner.record_sizes(sizes)
-            progress(len(page))
-    return recorded
+        try:
+            for page in paged(_look_for_all(examiner, objects, bucket), BATCH):
+                sizes = {variant: size for variant, size in page if size is not None}
+                recorded += examiner.record_sizes(sizes)
+                progress(len(page))
+        except StoreRefused as error:
+            refused.append(error)
+    return recorded, refused
 
 
 def _look_for_all(examiner: Examiner, objects: ObjectStore, bucket: str) -> Iterator[tuple[UUID, int | None]]:

@@ -337,13 +337,13 @@ def test_a_fill_that_may_not_enlarge_renews_nothing() -> None:
     ("query", "over"),
     [
         ("w=6000", ""),
-        ("w=8193&h=1&fit=stretch", "8193x1, and the limit is 8192x8192"),
-        ("w=1&h=8193&fit=stretch", "1x8193, and"),
-        ("w=8192&h=1&pad=1&fit=stretch", "8194x3, and"),
+        ("w=8193&h=1&fit=stretch", "8193 pixels wide, and the limit is 8192"),
+        ("w=1&h=8193&fit=stretch", "8193 pixels high, and"),
+        ("w=8192&h=1&pad=1&fit=stretch", "8194 pixels wide, and"),
         ("w=5000&h=4001&fit=stretch", "20005000 pixels, and the limit is 20000000"),
         ("w=5000&h=4000&fit=stretch", ""),
         ("w=10000&h=100", ""),
-        ("w=2147483647", "2147483647x"),
+        ("w=2147483647", "2147483647 pixels wide"),
     ],
 )
 def test_a_result_is_within_the_limits(query: str, over: str) -> None:
@@ -358,7 +358,7 @@ def test_a_result_is_within_the_limits(query: str, over: str) -> None:
 def test_the_limits_are_of_the_turned_picture() -> None:
     limits = Limits(max_width=642, max_height=1280)
     check_limits(normalised(read("r=90"), PNG), PNG, limits)
-    with pytest.raises(ContentTooLarge, match="1280x642, and the limit is 642x1280"):
+    with pytest.raises(ContentTooLarge, match="1280 pixels wide, and the limit is 642"):
         check_limits(normalised(read("r=180"), PNG), PNG, limits)
 
 

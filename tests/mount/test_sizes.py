@@ -96,6 +96,23 @@ def test_a_missing_object_whose_size_nobody_recorded_is_no_empty_file(
 
 
 @SIZES
+def test_an_object_that_the_store_refuses_to_tell_of_hides_no_other(mounted: MountFactory, rows: Sequence[Row]) -> None:
+    mount, odd = mounted("rclone"), rows[0]
+    key = "refused/../a.jpeg"  # rclone takes no such key: it is a bad request.
+    query(mount, "UPDATE asset_variant SET object_store_key = %s WHERE asset_id = %s RETURNING 1", key, odd.asset_id)
+    refused = mount.path / "a" / f"{odd.entry_id}.jpeg"
+    assert len(list((mount.path / "a").iterdir())) == COUNT
+    assert shown(mount, rows) == {row.entry_id: size_of(row) for row in rows} | {odd.entry_id: 0}
+    assert refused.stat().st_size == 0
+    with failing(errno.EIO):
+        refused.read_bytes()
+    refused.chmod(0o600)
+    refused.rename(refused.with_name("renamed.jpg"))
+    refused.with_name("renamed.jpg").unlink()
+    assert len(list((mount.path / "a").iterdir())) == COUNT - 1
+
+
+@SIZES
 def test_what_was_recorded_goes_with_its_entry(mounted: MountFactory, rows: Sequence[Row]) -> None:
     mount = mounted("rclone")
     names = [mount.path / "a" / f"{row.entry_id}.jpeg" for row in rows]

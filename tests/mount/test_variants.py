@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from PIL import Image
+from psycopg.types.json import Jsonb
 
 from konifer_fs.domain.formats import ImageFormat
 from tests.mount.elsewhere import add_entry, all_fail, database, ltree, names
@@ -277,6 +278,26 @@ def test_the_asset_information_is_konifers(studio: Mount, place: Path, photo: Pa
     }  # fmt: skip
     assert (original["isOriginalVariant"], original["transformation"]) == (True, None)
     assert stored_variants(studio, place)[0].object.name == square["storeKey"]
+
+
+@pytest.mark.semantics("info.json is Konifer's asset information")
+@pytest.mark.parametrize("attributes", [{}, {"format": "tiff"}])
+def test_what_a_variants_row_says_oddly_is_told_as_it_stands(
+    studio: Mount, place: Path, photo: Path, attributes: dict[str, str]
+) -> None:
+    of(photo, "w=24.png").stat()
+    with database(studio) as connection:
+        connection.execute(
+            "UPDATE asset_variant v SET attributes = %s, transformation = transformation || %s FROM asset_tree a"
+            " WHERE a.id = v.asset_id AND a.path = %s AND NOT v.original_variant",
+            [Jsonb(attributes), Jsonb({"rotate": "NINETY"}), ltree(studio, place)],
+        )
+    assert "original.png" in names(of(photo, ""))
+    for name in names(of(photo, "")):
+        assert of(photo, name).read_bytes()
+    odd, _ = json.loads(of(photo, "info.json").read_text())["variants"]
+    assert (odd["attributes"].get("format"), odd["transformation"]["rotate"]) == (attributes.get("format"), "NINETY")
+    assert json.loads((place / "-" / "info.json").read_text())
 
 
 @pytest.mark.semantics("info.json is Konifer's asset information")

@@ -9,11 +9,13 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
+from konifer_fs.domain.errors import StoreRefused
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import Examiner, ObjectStore, Reference, StoredObject
 from konifer_fs.workflows.index import index
 
 NOW = datetime.now(UTC)
+GONE = "a-bucket-that-is-gone"
 KEYS = st.text(min_size=1, max_size=3)
 
 
@@ -25,6 +27,7 @@ class Both:
     keys: set[str]
     listed: list[str] = field(default_factory=list)
     recorded: dict[UUID, int] = field(default_factory=dict)
+    refused: Sequence[StoreRefused] = ()
 
     def stream_unsized(self, bucket: str) -> Iterator[Sequence[Reference]]:
         left = [row for row in self.rows if row.ref.bucket == bucket and row.variant not in self.recorded]
@@ -34,7 +37,9 @@ class Both:
         self.recorded.update(sizes)
         return len(sizes)
 
-    def list_objects(self, bucket: str, after: str = "") -> Iterator[Sequence[StoredObject]]:  # noqa: ARG002
+    def list_objects(self, bucket: str, after: str = "") -> Iterator[Sequence[StoredObject]]:
+        if bucket == GONE:
+            raise StoreRefused(bucket)
         for key in sorted(self.keys):
             if key > after:
                 self.listed.append(key)
@@ -43,13 +48,14 @@ class Both:
     def index(self) -> tuple[int, int]:
         """Give how many were recorded, and how many were looked for."""
         looked_for: list[int] = []
-        done = index(cast(Examiner, self), cast(ObjectStore, self), ["assets"], looked_for.append)
+        buckets = {row.ref.bucket for row in self.rows}
+        done, self.refused = index(cast(Examiner, self), cast(ObjectStore, self), buckets, looked_for.append)
         return done, sum(looked_for)
 
 
-def row(key: str) -> Reference:
+def row(key: str, bucket: str = "assets") -> Reference:
     return Reference(
-        ref=ObjectRef("assets", key), variant=uuid4(), is_original=True, size=None, sha256=None, created_at=NOW,
+        ref=ObjectRef(bucket, key), variant=uuid4(), is_original=True, size=None, sha256=None, created_at=NOW,
         where=f"/{key}",
     )  # fmt: skip
 
@@ -70,3 +76,9 @@ def test_only_what_lies_between_the_first_and_the_last_is_listed() -> None:
     both = Both([row("mm")], {"a", "m", "mm", "n"})
     assert both.index() == (1, 1)
     assert both.listed == ["mm"]
+
+
+def test_a_bucket_that_cannot_be_listed_keeps_no_other_from_it() -> None:
+    both = Both([row("m", GONE), row("m")], {"m"})
+    assert both.index() == (1, 1)
+    assert [error.detail for error in both.refused] == [GONE]

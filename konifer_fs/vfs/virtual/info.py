@@ -49,8 +49,8 @@ def _variant_info(variant: StoredVariant) -> Json:
 def _transformation_info(stored: Mapping[str, object]) -> Json:
     qualities = {image_format.value: image_format.default_quality for image_format in ImageFormat}
     spelled = {**_DEFAULTS, "quality": qualities.get(str(stored.get("format"))), **stored}
-    flip = "h" if spelled.pop("horizontalFlip", False) else "none"
-    return {**spelled, "rotate": int(str(spelled["rotate"])), "flip": flip}
+    flip, rotate = "h" if spelled.pop("horizontalFlip", False) else "none", str(spelled["rotate"])
+    return {**spelled, "rotate": int(rotate) if rotate.isdecimal() else rotate, "flip": flip}
 
 
 def _spell_time(time: datetime) -> str:

@@ -96,7 +96,7 @@ class Variants:
         size = self.sizes.find(variant.ref, variant.size) or 0
         return VirtualFile(
             stat=self.stat_of(entry, node_id=virtual_id(variant.id), size=size, mtime_ns=to_ns(variant.created_at)),
-            content_type=ImageFormat(str(variant.attributes["format"])).content_type,
+            content_type=_content_type_of(variant),
             begin_reading=lambda: self._begin_reading(entry, variant),
         )
 
@@ -284,3 +284,11 @@ def _check_mode(expression: Expression, mode: OnDemand) -> None:
         raise VariantForbidden("nothing is made on demand here")
     if mode is OnDemand.PROFILE_ONLY and (expression.profile is None or expression.is_free):
         raise VariantForbidden("only profiles are made on demand here")
+
+
+def _content_type_of(variant: StoredVariant) -> str:
+    """Give the content type; that of any bytes where the row tells of no format that is known."""
+    try:
+        return ImageFormat(str(variant.attributes.get("format"))).content_type
+    except ValueError:
+        return "application/octet-stream"
