@@ -19,8 +19,9 @@ from konifer_fs.adapters.pillow.engine import CONFINING_COMMAND
 from konifer_fs.adapters.postgres.dialects import find_dialect
 from konifer_fs.adapters.postgres.examining import examine as examine_server
 from konifer_fs.adapters.postgres.migrate import check_database, rehearse_migration
+from konifer_fs.adapters.postgres.privileges import list_missing_privileges
 from konifer_fs.config import Config, load
-from konifer_fs.domain.errors import KoniferFsError
+from konifer_fs.domain.errors import KoniferFsError, StoreRefused
 from konifer_fs.wiring import describe_places, is_fresh, open_database, open_engine, open_objects, spool_directory
 from konifer_fs_daemon.mountpoint import list_mounts
 
@@ -120,6 +121,7 @@ def _check_tables(conninfo: str, config: Config) -> Iterator[Check]:
     schema = _check_schema(conninfo)
     if schema.well:
         yield schema
+        yield _check_privileges(conninfo)
         yield _check_dialect(conninfo, config)
     else:
         yield _check_migration(conninfo) if config.data_store is None else schema
@@ -131,6 +133,15 @@ def _check_schema(conninfo: str) -> Check:
         return "as this version needs it"
 
     return _judged("schema", judge)
+
+
+def _check_privileges(conninfo: str) -> Check:
+    def judge() -> str:
+        if missing := list_missing_privileges(conninfo):
+            raise StoreRefused(f"only -o ro: the role lacks {', '.join(missing)} (docs/OPERATING.md, Roles)")
+        return "the role may read and write"
+
+    return _judged("privileges", judge)
 
 
 def _check_migration(conninfo: str) -> Check:

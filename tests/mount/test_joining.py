@@ -13,6 +13,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from konifer_fs.adapters.postgres.migrate import migrate_database
+from konifer_fs.adapters.postgres.privileges import list_missing_privileges
 from tests.mount.elsewhere import add_entry, names, query, remove_entry, rows_below, wait_until
 from tests.mount.mounting import Mount, MountFactory, make_factory
 from tests.mount.variants import OTHER, PICTURE, of
@@ -120,6 +121,10 @@ def test_each_role_can_do_its_work_and_no_more(site: Site) -> None:
     assert names(reading.path / "album") == ["link", "moved.png"]
     with pytest.raises(OSError, match="Read-only"):
         there.unlink()
+    assert list_missing_privileges(site.conninfo["konifer_fs"]) == []
+    lacking = list_missing_privileges(site.conninfo["konifer_fs_ro"])
+    assert {"INSERT ON asset_tree", "UPDATE ON konifer_fs.node", "DELETE ON outbox"} < set(lacking)
+    assert not {"SELECT ON asset_tree", "SELECT ON konifer_fs.node"} & set(lacking)
     for role in ("konifer_fs", "konifer_fs_ro"):
         with psycopg.connect(site.conninfo[role], autocommit=True) as session:
             for statement in FORBIDDEN:

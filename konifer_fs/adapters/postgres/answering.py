@@ -28,6 +28,7 @@ _ASSET_RECORDED: Final = ("23505", "asset_tree_pkey")
 # Time-outs of statements, locks and transactions; a server that shuts down, starts, or has no connection left.
 _NO_ANSWER: Final = frozenset({"57014", "55P03", "25P03", "57P01", "57P02", "57P03", "53300", "40P01", "40001"})
 _DISK_FULL: Final = "53100"
+_NOT_GRANTED: Final = "42501"
 
 
 @contextmanager
@@ -80,4 +81,6 @@ def insistently(transaction: Callable[[], T], is_passing: Callable[[Error], bool
 def _reason(error: Error) -> str:
     """Give the server's own sentence, or the first line of the client library's; neither holds values."""
     text = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
+    if error.sqlstate == _NOT_GRANTED:
+        return f"{text} ({error.sqlstate}): docs/OPERATING.md tells, at Roles, what is to be granted"
     return f"{text} ({error.sqlstate})" if error.sqlstate else with_mend(text)
