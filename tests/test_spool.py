@@ -263,6 +263,30 @@ def test_a_spool_is_held_once_and_by_its_owner_only(tmp_path: Path) -> None:
     make_spool(tmp_path, owner="another/").close()
 
 
+def test_drafts_of_nobody_are_not_taken(tmp_path: Path) -> None:
+    spool = make_spool(tmp_path)
+    spool.create().save({})
+    spool.close()
+    (tmp_path / "spool" / "owner").write_bytes(b"")
+    with pytest.raises(SpoolInUse, match="owner does not tell whose they are, this mount is of store/"):
+        make_spool(tmp_path)
+
+
+def test_whose_a_spool_is_is_on_disk_before_it_holds_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    make_spool(tmp_path).close()
+    assert synced == ["owner.new", "spool"]
+    make_spool(tmp_path).close()
+    assert synced == ["owner.new", "spool"]
+
+
 def test_a_scratch_file_has_no_name(tmp_path: Path) -> None:
     spool = make_spool(tmp_path)
     before = set(os.walk(tmp_path).__next__()[2])

@@ -26,7 +26,7 @@ from uuid import uuid4
 
 from konifer_fs.domain.errors import KoniferFsError, SpoolInUse, StoreRefused
 from konifer_fs.spool.files import Allowance, Empty, SpoolFile, fingerprint_of, remove
-from konifer_fs.spool.records import Record, SpoolRecord, read_record, take_marks
+from konifer_fs.spool.records import Record, SpoolRecord, read_record, replace_synced, take_marks
 
 __all__ = ["Allowance", "Kept", "Record", "Spool", "SpoolFile", "fingerprint_of", "list_kept"]
 
@@ -84,10 +84,11 @@ class Spool:
     def _claim(self, owner: str) -> None:
         file = self.directory / "owner"
         known = file.read_text() if file.exists() else ""
-        if known not in {"", owner} and self._holds_anything():
-            raise SpoolInUse(f"{self.directory} holds drafts of {known}, this mount is of {owner}")
+        if known != owner and self._holds_anything():
+            whose = f"of {known}" if known else f"of which {file} does not tell whose they are"
+            raise SpoolInUse(f"{self.directory} holds drafts {whose}, this mount is of {owner}")
         if known != owner:
-            file.write_text(owner)
+            replace_synced(file, owner.encode())
         for path in (self.directory / _RENDERINGS).iterdir():
             path.unlink()
 

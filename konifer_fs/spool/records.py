@@ -77,14 +77,19 @@ class SpoolRecord:
             os.pwrite(self._descriptor, text, 0)
 
     def _replace(self, text: bytes) -> None:
-        temporary = self.path.with_suffix(".new")
-        with _telling_full(), temporary.open("wb") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(self.path)
+        replace_synced(self.path, text)
         self.close()
-        _sync_directory(self.path.parent)
+
+
+def replace_synced(path: Path, text: bytes) -> None:
+    """Let a file hold `text`, or what it held before: it is on disk when this returns. Raises SpoolFull."""
+    temporary = path.with_suffix(".new")
+    with _telling_full(), temporary.open("wb") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    _sync_directory(path.parent)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
