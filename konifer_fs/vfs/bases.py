@@ -5,6 +5,7 @@ A draft and its entry are one file with one number. Used by `tree`, which finds 
 
 import logging
 from typing import Final
+from uuid import UUID
 
 from konifer_fs.domain.asset import AnnotationEdit
 from konifer_fs.domain.errors import MovedOn, NameTaken, StoreUnreachable
@@ -49,6 +50,12 @@ class Bases:
         if now.name is None or (now.path, now.name) == (draft.directory.path, draft.name):
             return False
         return self._follow(draft, base, now)
+
+    def follow(self, draft: Draft, asset_id: UUID) -> None:
+        """Let a draft that is brought back follow the entry that it lay over: its last rename may be in no record."""
+        now = self._metadata.find_asset(asset_id)
+        if now is not None and now.name is not None:
+            self._follow(draft, now, now)
 
     def _follow(self, draft: Draft, base: Entry, now: Entry) -> bool:
         directory = self._metadata.refresh(Directory(id=0, path=now.path, made=False))

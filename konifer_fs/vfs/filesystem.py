@@ -11,6 +11,7 @@ from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import ImageEngine, MetadataStore, ObjectStore
 from konifer_fs.spool import Spool
 from konifer_fs.spool.cache import Cache
+from konifer_fs.vfs.bases import Bases
 from konifer_fs.vfs.commits import Commits
 from konifer_fs.vfs.drafts import Draft, Drafts, DraftState
 from konifer_fs.vfs.edits import Edits
@@ -121,7 +122,9 @@ class FileSystem:
             metadata, self._contents, spool, self._drafts, self._commits, settings, variants.prepare_eager
         )
         self.latecomers: Final = Latecomers(metadata, self._drafts)
-        self._restoring = Restoring(spool, self._drafts, self._commits, waiting, self.latecomers)
+        self._restoring = Restoring(
+            spool, self._drafts, self._commits, waiting, self.latecomers, Bases(metadata, self._drafts)
+        )
         self.retries: Final = Retries(self._commits, self.files, self._drafts, waiting, self.latecomers)
         self.edits: Final = Edits(metadata, self.tree, self.files, self._drafts, self._commits)
         self.moves: Final = Moves(metadata, self.tree, self.files, self._drafts, self._commits, spool)

@@ -1,9 +1,11 @@
 """Bringing back the drafts that an earlier mount left in the spool, where their directories are now."""
 
 import logging
+from uuid import UUID
 
 from konifer_fs.domain.node import Entry
 from konifer_fs.spool import Kept, Spool
+from konifer_fs.vfs.bases import Bases
 from konifer_fs.vfs.commits import Commits
 from konifer_fs.vfs.draft_records import from_record
 from konifer_fs.vfs.drafts import Draft, Drafts, DraftState
@@ -17,13 +19,14 @@ class Restoring:
     """Brings drafts back before anything else uses them."""
 
     def __init__(
-        self, spool: Spool, drafts: Drafts, commits: Commits, waiting: Waiting, latecomers: Latecomers
+        self, spool: Spool, drafts: Drafts, commits: Commits, waiting: Waiting, latecomers: Latecomers, bases: Bases
     ) -> None:
         self._spool = spool
         self._drafts = drafts
         self._commits = commits
         self._waiting = waiting
         self._latecomers = latecomers
+        self._bases = bases
 
     def restore(self) -> None:
         """Bring back all that has bytes or was closed; what turns out to be stored is let go of.
@@ -40,6 +43,8 @@ class Restoring:
 
     def _restore(self, draft: Draft, kept: Kept) -> None:
         before = draft.state, draft.name
+        if (base := kept.record["base"]) is not None:
+            self._bases.follow(draft, UUID(base))
         stored = self._latecomers.find_stored(draft)
         if isinstance(stored, Entry) and draft.attempt and stored.asset_id == draft.attempt.asset_id:
             log.info("%s was stored before its mount ended", draft.name)

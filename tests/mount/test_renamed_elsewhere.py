@@ -41,6 +41,24 @@ def test_what_is_written_to_a_file_that_was_renamed_elsewhere_is_stored_under_it
 
 
 @FOLLOWS
+@pytest.mark.parametrize("to", ["moved.jpg", "below/moved.jpg"])
+def test_a_draft_that_is_brought_back_follows_what_was_renamed_meanwhile(mounted: MountFactory, to: str) -> None:
+    """A rename that its own mount was killed during, after the database had done it, looks the same."""
+    here, there = mounted(), mounted()
+    (here.path / "file.jpg").write_bytes(OLD)
+    leave_incomplete(here.path / "file.jpg")
+    here.kill()
+    (there.path / to).parent.mkdir(exist_ok=True)
+    (there.path / "file.jpg").rename(there.path / to)
+    revive(here)
+    files = [str(path.relative_to(here.path)) for path in here.path.rglob("*") if path.is_file()]
+    assert (files, state(here.path / to), (here.path / to).read_bytes()) == ([to], "incomplete", NEW[:100])
+    (here.path / to).write_bytes(NEW)
+    wait_until(lambda: (there.path / to).read_bytes() == NEW)
+    assert not (there.path / "file.jpg").exists()
+
+
+@FOLLOWS
 def test_a_file_that_was_renamed_elsewhere_has_one_name_in_a_listing(mounted: MountFactory) -> None:
     here, there = mounted(), mounted()
     (here.path / "file.jpg").write_bytes(OLD)
