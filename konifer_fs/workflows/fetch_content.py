@@ -91,6 +91,8 @@ class Contents:
                 self._note_damage(content)
                 content = self._open[ref] = Content(ref, expected_size, sha256, self._damaged[ref])
             content.uses += 1
+        if content.file is not None:  # It can be read also when the store has no such object any more.
+            return content
         try:
             if path := self._objects.local_path(ref):
                 with content.lock:
