@@ -4,7 +4,8 @@ Lives on the trio thread.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyfuse3
@@ -15,6 +16,7 @@ from konifer_fs.domain.node import Directory, Entry, Ownership
 from konifer_fs.fuse.coherence import UNTOLD_SECONDS
 from konifer_fs.fuse.handles import Handles
 from konifer_fs.fuse.inodes import Inode
+from konifer_fs.fuse.kept_xattrs import Place
 from konifer_fs.fuse.reading_ahead import ReadingAhead
 from konifer_fs.fuse.session import Session
 from konifer_fs.vfs.drafts import Draft
@@ -85,7 +87,7 @@ class OpenFiles:
 
         It is left alone while another handle reads other bytes through it, from before the file was replaced elsewhere.
         """
-        file = _File(inode, opened, cached=self._files.has_bytes_of_all(opened))
+        file = _File(inode, opened, cached=self._files.opened.has_bytes_of_all(opened))
         number = FileHandleT(self._handles.add(file))
         if not file.cached:
             return pyfuse3.FileInfo(fh=number, direct_io=True, keep_cache=True)
@@ -110,20 +112,33 @@ class OpenFiles:
             file.inode.cached = file.opened.content_token
         return written
 
-    async def truncate(self, handle: int, size: int) -> None:
-        """Cut or lengthen an open file."""
-        await self._offload.transfer(self._files.truncate, self._handles[handle].opened, size)
-
-    async def truncate_by_number(self, number: int, size: int) -> None:
-        """Cut or lengthen a file that the caller has not opened."""
+    async def truncate(self, number: int, handle: int | None, size: int) -> bool:
+        """Cut or lengthen a file, which the caller has open or not; gives whether it had another size."""
+        if handle is not None:
+            return await self._offload.transfer(self._files.truncate, self._handles[handle].opened, size)
         node = self._session.node(number)
         if not isinstance(node, Entry | Draft):
             raise IsADirectory
         try:
-            await self._offload.transfer(self._files.truncate_by_path, node, size)
+            return await self._offload.transfer(self._files.truncate_by_path, node, size)
         except KoniferFsError:
             await self._offload.transfer(self._session.kernel_caches.drop_attributes, number)
             raise
+
+    async def foresee_loss(self, place: Place) -> None:
+        """Keep what is said of the file at a place, which is about to lose its name, for those who have it open."""
+        for inode in self._find_at(place):
+            with suppress(MovedOn):
+                await self._offload.ask(self._session.fs.orphans.foresee, inode.node)
+
+    def note_renamed(self, renamed: Mapping[Place, Place]) -> None:
+        """Note that what is open at some places was renamed to others: the kernel may not look it up again."""
+        for inode, place in [(inode, new) for old, new in renamed.items() for inode in self._find_at(old)]:
+            inode.parent, inode.name = place
+
+    def _find_at(self, place: Place) -> Collection[Inode]:
+        """Give what is open that was last found at a place: also what has lost that name, or has none any more."""
+        return {file.inode for file in self._handles if file.inode.place == place}
 
     async def flush(self, handle: int) -> None:
         """Commit what was changed through this handle."""

@@ -1,5 +1,6 @@
 """Open files and directories by the number the kernel has for them. Lives on the trio thread."""
 
+from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
 from konifer_fs.domain.errors import MovedOn
@@ -26,6 +27,10 @@ class Handles(Generic[T]):
             return self._open[number]
         except KeyError:
             raise MovedOn from None
+
+    def __iter__(self) -> Iterator[T]:
+        """Go over all that is open."""
+        return iter(self._open.values())
 
     def pop(self, number: int) -> T:
         """Give what has the number and forget it; raises MovedOn when nothing has."""

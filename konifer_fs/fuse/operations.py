@@ -8,8 +8,8 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Collection, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pyfuse3
 from pyfuse3 import FileHandleT, FileNameT, FlagT, InodeT, ModeT, RequestContext, XAttrNameT
@@ -25,6 +25,7 @@ from konifer_fs.domain.errors import (
 )
 from konifer_fs.domain.node import Directory, Ownership, Symlink
 from konifer_fs.fuse.attributes import absent, to_attributes, to_ownership, to_statvfs, to_text
+from konifer_fs.fuse.callers import caller, owned
 from konifer_fs.fuse.coherence import UNTOLD_SECONDS
 from konifer_fs.fuse.directories import OpenDirectory
 from konifer_fs.fuse.errnos import replies
@@ -36,7 +37,6 @@ from konifer_fs.fuse.session import Session
 from konifer_fs.fuse.virtual_files import VirtualFiles
 from konifer_fs.fuse.xattrs_ahead import XattrsAhead
 from konifer_fs.ports import OnClash
-from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.filesystem import FileSystem
 from konifer_fs.vfs.moves import Place
@@ -123,7 +123,7 @@ class Operations(pyfuse3.Operations):
     ) -> pyfuse3.EntryAttributes:
         """Make a directory."""
         parent = await self._session.directory(parent_inode)
-        ownership = _owned(ctx, mode & 0o7777, parent, inherit_mode=True)
+        ownership = owned(ctx, mode & 0o7777, parent, inherit_mode=True)
         text, mark = to_text(name), self._coherence.mark()
         node = await self._offload.ask(self._fs.edits.make_directory, parent, text, ownership)
         self._inodes.note_change(parent_inode, touched_ns=node.ownership.ctime_ns)
@@ -135,9 +135,9 @@ class Operations(pyfuse3.Operations):
     ) -> pyfuse3.EntryAttributes:
         """Make a symbolic link."""
         parent = await self._session.any_directory(parent_inode)
-        ownership = _owned(ctx, 0o777, parent) if isinstance(parent, Directory) else Ownership()
+        ownership = owned(ctx, 0o777, parent) if isinstance(parent, Directory) else Ownership()
         text, mark = to_text(name), self._coherence.mark()
-        made = parent, text, to_text(target), ownership, _caller(ctx)
+        made = parent, text, to_text(target), ownership, caller(ctx)
         node = await self._offload.ask(self._fs.edits.make_symlink, *made)
         touched_ns = node.ownership.ctime_ns if isinstance(node, Symlink) else None
         self._inodes.note_change(parent_inode, touched_ns=touched_ns)
@@ -162,8 +162,9 @@ class Operations(pyfuse3.Operations):
     async def unlink(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> None:
         """Remove a file or symbolic link."""
         parent, text = await self._session.any_directory(parent_inode), to_text(name)
+        await self._files.foresee_loss((parent_inode, text))
         now_ns = time.time_ns()
-        await self._offload.ask(self._fs.edits.remove, parent, text, now_ns, _caller(ctx))
+        await self._offload.ask(self._fs.edits.remove, parent, text, now_ns, caller(ctx))
         self._inodes.note_change(parent_inode, lost_name=text, touched_ns=now_ns)
 
     @replies
@@ -196,14 +197,18 @@ class Operations(pyfuse3.Operations):
         if isinstance(source, Directory) and isinstance(target, Directory):
             places = Place(directory=source, name=names[0]), Place(directory=target, name=names[1])
             replaced = self._inodes.find_directory(*changed[1])
+            if _ON_CLASH[flags] is OnClash.REPLACE:
+                await self._files.foresee_loss(changed[1])
             moved = await self._offload.ask(self._fs.moves.move, *places, _ON_CLASH[flags], now_ns)
             if replaced is not None and _ON_CLASH[flags] is OnClash.REPLACE:
                 replaced.generation += 1
+            exchanged = {changed[1]: changed[0]} if _ON_CLASH[flags] is OnClash.EXCHANGE else {}
+            self._files.note_renamed({changed[0]: changed[1], **exchanged})
             self._coherence.note_moved(changed, moved)
         elif _ON_CLASH[flags] is OnClash.EXCHANGE:
             raise ReadOnly("a link here changes places with none")
         else:
-            moving = source, names[0], target, names[1], _caller(ctx)
+            moving = source, names[0], target, names[1], caller(ctx)
             await self._offload.ask(self._fs.edits.move_link, *moving)
         for parent, name in changed:
             self._inodes.note_change(parent, lost_name=name, touched_ns=now_ns)
@@ -223,7 +228,7 @@ class Operations(pyfuse3.Operations):
             mark = self._coherence.mark()
             node, shown = await self._offload.ask(self._read, node)
         except MovedOn:
-            if not self._fs.files.is_open(known.node.id):
+            if not self._fs.files.opened.is_open(known.node.id):
                 raise
             return to_attributes(self._fs.tree.stat(known.node)._replace(nlink=0), inode, UNTOLD_SECONDS)
         except StoreUnreachable as error:
@@ -246,13 +251,12 @@ class Operations(pyfuse3.Operations):
     ) -> pyfuse3.EntryAttributes:
         """Set size, mode, owner and modification time."""
         changeable(self._session.node(inode))
-        if fields.update_size and fh is not None:
-            await self._files.truncate(fh, attr.st_size)
-        elif fields.update_size:
-            await self._files.truncate_by_number(inode, attr.st_size)
+        is_resized = not fields.update_size or await self._files.truncate(inode, fh, attr.st_size)
         known, mark = self._inodes[inode], self._coherence.mark()
         is_current = known.believed_until > mark.at and not (known.is_outdated or fields.update_size)
         change = to_ownership(attr, fields)
+        if not is_resized:
+            change = replace(change, mtime_ns=time.time_ns())
         node, shown = await self._session.ask_of(inode, self._set_ownership, change, is_current)
         self._inodes.note_change(inode)
         return to_attributes(shown, inode, self._session.confirm(known, node, mark._replace(at=time.monotonic())))
@@ -305,7 +309,7 @@ class Operations(pyfuse3.Operations):
     ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
         """Make a file and open it."""
         parent = await self._session.directory(parent_inode)
-        ownership = _owned(ctx, mode & 0o7777, parent)
+        ownership = owned(ctx, mode & 0o7777, parent)
         return await self._files.create(parent, parent_inode, to_text(name), ownership, flags)
 
     @replies
@@ -376,25 +380,3 @@ class Operations(pyfuse3.Operations):
     @replies
     async def fsyncdir(self, fh: FileHandleT, datasync: bool) -> None:
         """Do nothing: names are committed by the calls that make them."""
-
-
-def _owned(ctx: RequestContext, mode: int, parent: Directory, *, inherit_mode: bool = False) -> Ownership:
-    """Give who owns something new; a set-group-id directory hands its group down, to directories its bit too."""
-    inherited = parent.ownership.mode is not None and parent.ownership.mode & stat.S_ISGID
-    return Ownership(
-        mode=mode | stat.S_ISGID if inherited and inherit_mode else mode,
-        uid=ctx.uid,
-        gid=parent.ownership.gid if inherited and parent.ownership.gid is not None else ctx.gid,
-    )
-
-
-def _caller(ctx: RequestContext) -> Caller:
-    return Caller(ctx.uid, ctx.gid, partial(_groups_of, ctx.pid))
-
-
-def _groups_of(pid: int) -> Collection[int]:
-    """Give the supplementary groups of a process; none of one that cannot be seen from here."""
-    try:
-        return pyfuse3.get_sup_groups(pid)
-    except OSError:
-        return ()

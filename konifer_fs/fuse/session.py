@@ -43,7 +43,7 @@ class Session:
         self.fs: Final = filesystem
         self.offload: Final = Offload()
         self.inodes: Final = Inodes(filesystem.root)
-        self.kernel_caches: Final = KernelCaches(filesystem.files.is_replaced)
+        self.kernel_caches: Final = KernelCaches(filesystem.files.opened.is_replaced)
         self.coherence: Final = Coherence(self.inodes, self.kernel_caches)
         self.listing_ahead: Final = ListingAhead(self.inodes, self.coherence, self.offload, filesystem.tree)
         self.crowding: Final = Crowding(self.inodes, self.kernel_caches)
@@ -115,9 +115,16 @@ class Session:
             return await self.offload.ask(function, self.node(number), *args, **kwargs)
         except MovedOn:
             mark = self.coherence.mark()
-            node = await self.offload.ask(self.fs.tree.refresh, self.node(number))
+            node = await self._find_again(self.node(number))
             self.confirm(self.inodes[number], node, mark)
             return await self.offload.ask(function, node, *args, **kwargs)
+
+    async def _find_again(self, node: Node) -> Node:
+        """Read a node again; of a file that is gone, but open here, give its draft. Raises MovedOn when it is gone."""
+        try:
+            return await self.offload.ask(self.fs.tree.refresh, node)
+        except MovedOn:
+            return await self.offload.transfer(self.fs.orphans.adopt, node)
 
 
 async def _wait(work: Preparation) -> None:

@@ -8,10 +8,11 @@ index of names has a lock of its own, which is never held while waiting for anot
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from uuid import UUID
 
-from konifer_fs.domain.asset import AnnotationEdit
+from konifer_fs.domain.asset import AnnotationEdit, Annotations
 from konifer_fs.domain.errors import KoniferFsError, NameTaken
 from konifer_fs.domain.node import Directory, Entry, Ownership
 from konifer_fs.domain.path import AssetPath, encode_name
@@ -43,7 +44,8 @@ class Draft:
     outcome is not known, `error` says why the last of `failures` tries to store it failed. `since_ns` is when the draft
     was begun. `is_acknowledged` is whether a close has promised that these bytes will be stored, `is_nameless` whether
     they are to be without a name, since that is another's. `in_doubt` is an asset that it may have been recorded as,
-    though no answer came. `holds_base` is whether some bytes may be those of `base`.
+    though no answer came. `holds_base` is whether some bytes may be those of `base`; `described` is what was said of it
+    when the file was about to lose its name here.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Draft:
         self.named_ns = named_ns
         self.state = DraftState.WRITING
         self.edit = AnnotationEdit()
+        self.described: Annotations | None = None
         self.version = 1
         self.stored_version = 0
         self.tried_version = 0
@@ -96,6 +99,10 @@ class Draft:
         attempted = {self.attempt.asset_id} if self.attempt else set()
         recorded = {self.recorded} if self.recorded else set()
         return frozenset(began | attempted | recorded)
+
+    def note_change(self) -> None:
+        """Note that something else than the bytes changed."""
+        self.ownership = replace(self.ownership, ctime_ns=time.time_ns())
 
     def touch(self, now_ns: int) -> None:
         """Note that the bytes changed: times move, and set-id bits go."""
@@ -164,10 +171,12 @@ class Drafts:
             self._lose_name(draft)
             self._renamed_ns[draft.directory.id] = self._renamed_ns[directory.id] = time.time_ns()
             draft.directory, draft.name = directory, name
+            draft.note_change()
             if name is not None:
                 before = self._by_name.get((directory.id, name))
                 if before is not None:
                     before.name = None
+                    before.note_change()
                 self._by_name[directory.id, name] = draft
 
     def exchange(self, one: Draft, other: Draft) -> None:
@@ -176,6 +185,7 @@ class Drafts:
             one.directory, other.directory = other.directory, one.directory
             one.name, other.name = other.name, one.name
             for draft in (one, other):
+                draft.note_change()
                 if draft.name is not None:
                     self._by_name[draft.directory.id, draft.name] = draft
 

@@ -151,7 +151,7 @@ class Edits:
         with node.lock:
             self._commits.learn(node)
             node.ownership = _merged(node.ownership, change)
-            if node.is_stored and node.base is not None:
+            if node.is_stored and node.base is not None and node.name is not None:
                 self._metadata.set_ownership(node.base, change)
             self._commits.save(node)
         return node

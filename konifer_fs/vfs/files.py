@@ -60,7 +60,7 @@ class Files:
         self._commits = commits
         self._settings = settings
         self._numbers = Numbers(metadata)
-        self._opened = Opened()
+        self.opened: Final = Opened(metadata)
         self._shadows = Shadows(metadata, contents, spool, drafts, settings.defaults)
 
     # Opening and closing.
@@ -89,7 +89,7 @@ class Files:
         opened = OpenFile(entry=None, writable=True)
         opened.changed = True
         with draft.lock:
-            self._opened.attach(opened, draft)
+            self.opened.attach(opened, draft)
         return draft, opened
 
     def is_ready_to_create(self, directory: Directory) -> bool:
@@ -123,11 +123,11 @@ class Files:
             self._begin(opened, truncate=True)
             return opened
         opened.content = self._contents.acquire_original(current)
-        self._opened.add(opened)
+        self.opened.add(opened)
         if begun_meanwhile := self._drafts.find_by_id(entry.id):
             with begun_meanwhile.lock:
                 if self._drafts.holds(begun_meanwhile):
-                    self._opened.attach(opened, begun_meanwhile)
+                    self.opened.attach(opened, begun_meanwhile)
         return opened
 
     def _open_draft(self, draft: Draft, *, writable: bool, truncate: bool) -> OpenFile:
@@ -139,7 +139,7 @@ class Files:
                 raise MovedOn
             if truncate:
                 self._truncate_for(opened, draft)
-            self._opened.attach(opened, draft)
+            self.opened.attach(opened, draft)
         return opened
 
     def _gave_way(self, draft: Draft) -> bool:
@@ -166,7 +166,7 @@ class Files:
         return self._release(opened, patient=False)
 
     def _release(self, opened: OpenFile, *, patient: bool) -> bool:
-        draft = self._opened.close_unless_drafted(opened)
+        draft = self.opened.close_unless_drafted(opened)
         if draft is None:
             self._release_content(opened)
             return True
@@ -189,7 +189,7 @@ class Files:
             log.warning("%s: what was written after the last flush is not stored: %s", draft.name, error)
 
     def _detach(self, opened: OpenFile, draft: Draft) -> None:
-        self._opened.detach(opened, draft)
+        self.opened.detach(opened, draft)
         self._release_content(opened)
         self.settle(draft)
 
@@ -245,7 +245,7 @@ class Files:
             WrongMediumType: at offset 0, bytes that cannot begin an image of a supported type.
             ContentTooLarge, SpoolFull: it would go over a limit; nothing was changed.
         """
-        draft = opened.draft or self._begin(opened, truncate=False)
+        draft = self.draft_for(opened)
         with draft.lock:
             return self._write(opened, draft, content, offset)
 
@@ -261,24 +261,28 @@ class Files:
         finally:
             draft.lock.release()
 
-    def truncate(self, opened: OpenFile, size: int) -> None:
-        """Cut or lengthen an open file."""
-        draft = opened.draft or self._begin(opened, truncate=False)
+    def truncate(self, opened: OpenFile, size: int) -> bool:
+        """Cut or lengthen an open file; gives whether it had another size, else it is as it was."""
+        if opened.draft is None and opened.entry and opened.entry.size == size:
+            return False
+        draft = self.draft_for(opened)
         with draft.lock:
             if draft.refusal is not None:
                 raise draft.refusal
-            if size != draft.file.size:
-                self._check_size(draft, size)
-                self._truncate(draft, size)
-                opened.changed = True
+            if size == draft.file.size:
+                return False
+            self._check_size(draft, size)
+            self._truncate(draft, size)
+            opened.changed = True
+            return True
 
-    def truncate_by_path(self, node: Entry | Draft, size: int) -> None:
+    def truncate_by_path(self, node: Entry | Draft, size: int) -> bool:
         """Do what `truncate(2)` does: the result is committed. Its failure is this call's, but the size is another."""
         opened = self.open(node, writable=True, truncate=size == 0)
         try:
-            if size:
-                self.truncate(opened, size)
+            is_changed = not size or self.truncate(opened, size)
             self.flush(opened)
+            return is_changed
         finally:
             self.release(opened)
 
@@ -300,19 +304,11 @@ class Files:
         except NotWhole as error:
             log.debug("synced as an incomplete draft: %s", error)
 
-    def is_open(self, node_id: int) -> bool:
-        """Whether some handle is open on the file with this inode number."""
-        return self._opened.is_open(node_id)
-
-    def is_replaced(self, node_id: int) -> bool:
-        """Whether some handle reads an entry in whose place another is by now; asks the store where one is open."""
-        return self._opened.is_replaced(node_id, self._metadata)
-
-    def has_bytes_of_all(self, opened: OpenFile) -> bool:
-        """Whether every other handle on the file has the same bytes: not one from before it was replaced elsewhere."""
-        return self._opened.has_bytes_of_all(opened)
-
     # Drafts of existing entries.
+    def draft_for(self, opened: OpenFile) -> Draft:
+        """Give the draft that a handle is on, after beginning one if it is on none; of what is gone it has no name."""
+        return opened.draft or self._begin(opened, truncate=False)
+
     def _begin(self, opened: OpenFile, *, truncate: bool) -> Draft:
         """Start a draft over an entry, from its bytes or empty, for this handle and all that are on these bytes.
 
@@ -334,11 +330,12 @@ class Files:
                 try:
                     if truncate:
                         self._truncate_for(opened, draft)
-                    self._opened.attach(opened, draft)
+                    self.opened.attach(opened, draft)
                 except BaseException:
                     self._take_back(draft)
                     raise
-                self._opened.attach_all_on(entry, draft)
+                self.opened.attach_all_on(entry, draft)
+                draft.described = opened.described
                 return draft
 
     def _take_back(self, draft: Draft) -> None:

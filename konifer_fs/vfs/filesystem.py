@@ -22,6 +22,7 @@ from konifer_fs.vfs.latecomers import Latecomers
 from konifer_fs.vfs.listing import AnyListing, Listing
 from konifer_fs.vfs.moves import Moves
 from konifer_fs.vfs.nodes import AnyDirectory, Node
+from konifer_fs.vfs.orphans import Orphans
 from konifer_fs.vfs.recorded import RecordedListing
 from konifer_fs.vfs.restoring import Restoring
 from konifer_fs.vfs.retrying import Retries
@@ -121,6 +122,7 @@ class FileSystem:
         self.files: Final = Files(
             metadata, self._contents, spool, self._drafts, self._commits, settings, variants.prepare_eager
         )
+        self.orphans: Final = Orphans(metadata, self._drafts, self.files)
         self.latecomers: Final = Latecomers(metadata, self._drafts)
         self._restoring = Restoring(
             spool, self._drafts, self._commits, waiting, self.latecomers, Bases(metadata, self._drafts)

@@ -2,7 +2,8 @@
 
 import threading
 
-from konifer_fs.domain.errors import KoniferFsError
+from konifer_fs.domain.asset import Annotations
+from konifer_fs.domain.errors import KoniferFsError, MovedOn
 from konifer_fs.domain.node import Entry
 from konifer_fs.ports import MetadataStore
 from konifer_fs.vfs.drafts import Draft
@@ -10,14 +11,18 @@ from konifer_fs.workflows.fetch_content import Content
 
 
 class OpenFile:
-    """One `open(2)`: on an entry's content, on a draft, or on a content whose file has become a draft since."""
+    """One `open(2)`: on an entry's content, on a draft, or on a content whose file has become a draft since.
 
-    __slots__ = ("bytes_read", "changed", "content", "draft", "entry", "writable")
+    `described` is what was said of the entry when it was about to lose its name here.
+    """
+
+    __slots__ = ("bytes_read", "changed", "content", "described", "draft", "entry", "writable")
 
     def __init__(self, *, entry: Entry | None, writable: bool) -> None:
         self.entry = entry
         self.writable = writable
         self.content: Content | None = None
+        self.described: Annotations | None = None
         self.draft: Draft | None = None
         self.changed = False
         self.bytes_read = 0
@@ -57,7 +62,8 @@ class Opened:
     A handle that is on no draft yet may be turned over to one at any moment, until it is closed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, metadata: MetadataStore) -> None:
+        self._metadata = metadata
         self._by_number: dict[int, set[OpenFile]] = {}
         self._lock = threading.Lock()
 
@@ -106,11 +112,26 @@ class Opened:
         if not siblings:
             self._by_number.pop(opened.node_id, None)
 
+    def keep_said(self, entry: Entry, described: Annotations) -> None:
+        """Keep what is said of an entry, as it is now, with the handles on its bytes that are on no draft."""
+        with self._lock:
+            for opened in self._by_number.get(entry.id, ()):
+                if opened.draft is None and opened.entry and opened.entry.asset_id == entry.asset_id:
+                    opened.entry, opened.described = entry, described
+
+    def find(self, number: int) -> OpenFile:
+        """Give some handle that is open on the file with this inode number; raises MovedOn when none is."""
+        with self._lock:
+            opened = next(iter(self._by_number.get(number, ())), None)
+        if opened is None:
+            raise MovedOn
+        return opened
+
     def is_open(self, number: int) -> bool:
         """Whether some handle is open on the file with this inode number."""
         return number in self._by_number
 
-    def is_replaced(self, number: int, metadata: MetadataStore) -> bool:
+    def is_replaced(self, number: int) -> bool:
         """Whether some handle reads an entry in whose place another is by now; asks the store where one is open."""
         with self._lock:
             files = self._by_number.get(number, ())
@@ -118,7 +139,7 @@ class Opened:
         if not entries:
             return False
         try:
-            current = metadata.refresh(entries[0])
+            current = self._metadata.refresh(entries[0])
         except KoniferFsError:
             return False
         return any(not isinstance(current, Entry) or current.asset_id != entry.asset_id for entry in entries)

@@ -313,9 +313,13 @@ class Xattrs:
         """Give those of the entry that a draft lies over, as it is now: others may have replaced or removed it."""
         if draft.base is None:
             return Annotations()
+        if draft.name is None and draft.described is not None:
+            return draft.described
         try:
             return self._metadata.read_facts(draft.base).annotations
         except MovedOn:
+            if draft.name is None:
+                raise
             now = self._metadata.refresh(draft.base)
             return self._metadata.read_facts(now).annotations if isinstance(now, Entry) else Annotations()
 
@@ -325,11 +329,13 @@ class Xattrs:
             return
         with node.lock:
             self._commits.learn(node)
-            if node.is_stored and node.base is not None:
+            if node.is_stored and node.base is not None and node.name is not None:
                 self._metadata.edit_annotations(node.base, edit)
+                node.note_change()
                 return
             edit.apply(self._annotations(node))
             node.edit = node.edit.then(edit)
+            node.note_change()
             self._commits.save(node)
 
     def _mime_type(self, node: Node) -> str | None:

@@ -3,16 +3,16 @@
 import os
 import time
 from contextlib import ExitStack
-from errno import EIO, EMEDIUMTYPE
+from errno import EIO, EMEDIUMTYPE, ESTALE
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from konifer_fs.domain.formats import ImageFormat
-from tests.mount.elsewhere import PICTURE, names, rows_below, wait_until
-from tests.mount.mounting import MountFactory
-from tests.mount.saving import failing
+from tests.mount.elsewhere import PICTURE, names, object_of, rows_below, wait_until
+from tests.mount.mounting import Mount, MountFactory
+from tests.mount.saving import failing, opened
 from tests.pictures import make_picture
 from tests.servers import S3Server
 
@@ -136,3 +136,29 @@ def test_what_had_not_come_of_a_file_that_is_removed_elsewhere_is_an_error_and_n
         with failing(EIO):
             os.pread(opened.fileno(), 10, 6 << 20)
         assert os.pread(opened.fileno(), 10, 10) == PICTURE[10:20]
+
+
+@pytest.mark.semantics("An entry that is removed, or replaced by a rename")
+@pytest.mark.parametrize("is_removed_elsewhere", [True, False])
+def test_what_is_open_is_changed_though_it_is_removed_and_another_mount_has_deleted_its_object(
+    shared_mount: Mount, place: Path, second_mount: Mount, *, is_removed_elsewhere: bool
+) -> None:
+    file = place / "file"
+    file.write_bytes(PICTURE)
+    os.setxattr(file, "user.place", b"here")
+    (row,) = rows_below(shared_mount, place)
+    with opened(file) as handle:
+        (second_mount.path / place.name / "file" if is_removed_elsewhere else file).unlink()
+        wait_until(lambda: not object_of(shared_mount, row).exists())
+        wait_until(lambda: names(place) == [])
+        os.fchmod(handle, 0o604)
+        assert os.fstat(handle).st_mode & 0o777 == 0o604
+        if is_removed_elsewhere:
+            for ask in (os.listxattr, lambda on: os.setxattr(on, "user.place", b"there")):
+                with failing(ESTALE):
+                    ask(handle)
+        else:
+            assert os.getxattr(handle, "user.place") == b"here"
+        assert os.pwrite(handle, b"more", len(PICTURE)) == 4
+        assert os.pread(handle, len(PICTURE) + 4, 0) == PICTURE + b"more"
+    assert names(place) == []

@@ -152,7 +152,6 @@ def test_opening_for_writing_and_changing_nothing_uploads_nothing(
     for flags in (os.O_RDWR, os.O_WRONLY | os.O_APPEND, os.O_RDWR | os.O_SYNC):
         with opened(photo, flags) as handle:
             os.fsync(handle)
-    os.truncate(photo, len(jpeg(1)))
     assert tell(shared_mount, place, {"photo.jpg": jpeg(1)}) == before
     assert photo.stat().st_mtime_ns == when.st_mtime_ns
 
@@ -201,6 +200,16 @@ def test_what_is_gone_stays_readable_where_it_is_open(shared_mount: Mount, place
             with failing(errno.EBADF):
                 os.pwrite(reading, b"x", 0)
     tell(shared_mount, place, {"photo.jpg": jpeg(2)})
+
+
+@pytest.mark.semantics("Truncating a file to the size that it has")
+def test_truncating_to_the_same_size_stores_nothing(shared_mount: Mount, place: Path, photo: Path) -> None:
+    photo.write_bytes(jpeg(1))
+    before = tell(shared_mount, place, {"photo.jpg": jpeg(1)})
+    os.truncate(photo, len(jpeg(1)))
+    with opened(photo) as writing:
+        os.ftruncate(writing, len(jpeg(1)))
+    assert tell(shared_mount, place, {"photo.jpg": jpeg(1)}) == before
 
 
 @pytest.mark.semantics("What is written through a handle on a file that was removed")

@@ -163,7 +163,7 @@ def test_an_open_that_cannot_truncate_leaves_the_file_as_it_was(
         patched.setattr(fs.files._commits, "begin_change", fail)
         with pytest.raises(SpoolFull):
             fs.files.open(entry, writable=True, truncate=True)
-    assert not fs.files.is_open(entry.id)
+    assert not fs.files.opened.is_open(entry.id)
     assert read(fs, "a.jpg") == jpeg(1)
     assert fs.list_drafts() == []
 
