@@ -63,6 +63,9 @@ class Coherence:
 
     def believe(self, inode: Inode, mark: Mark) -> float:
         """Give for how many seconds the node of an inode, read since `mark`, is believed; its attributes are, too."""
+        if self._inodes.carried:
+            carried, self._inodes.carried = self._inodes.carried, []
+            self._doubt_known(carried, [])
         if isinstance(inode.node, Draft) or inode.changed > mark.at:
             seconds = 0.0
         elif isinstance(inode.node, VirtualNode):  # Nobody tells when these change.
@@ -120,8 +123,12 @@ class Coherence:
     def _doubt(self, changes: Sequence[Change]) -> None:
         moved = _uppermost(set(filter(None, map(self._moved_by, changes))))
         affected = chain(*map(self._affected, changes), *map(self._inodes.within, moved))
-        doubted = {inode.number: inode for inode in affected}
-        names = dict.fromkeys(chain(*map(self._names_of, changes)))
+        self._doubt_known(affected, chain(*map(self._names_of, changes)))
+
+    def _doubt_known(self, inodes: Iterable[Inode], places: Iterable[tuple[int, str]]) -> None:
+        """Believe nothing of what was read of some inodes, nor what was found at some places and at theirs."""
+        doubted = {inode.number: inode for inode in inodes}
+        names = dict.fromkeys(places)
         for inode in doubted.values():
             names.update(dict.fromkeys((*_place_of(inode), *_take_absent(inode))))
             inode.believed_until = 0.0

@@ -57,7 +57,7 @@ class Inodes:
     """Inode numbers are node ids, but for the mount's root, which FUSE wants to be 1.
 
     `listings` are of directories among them; what is in those of an inode and of its parent changes with it. `xattrs`
-    are of any.
+    are of any. `carried` are those that were found to be elsewhere with a directory, for whoever has them doubted.
     """
 
     def __init__(self, root: Directory) -> None:
@@ -67,6 +67,7 @@ class Inodes:
         self._by_path.add(self.root)
         self.listings: Final = Listings()
         self.xattrs: Final = KeptXattrs()
+        self.carried: list[Inode] = []
 
     def __getitem__(self, number: int) -> Inode:
         """Give a known inode; raises MovedOn for one that the kernel should not know."""
@@ -100,13 +101,14 @@ class Inodes:
         """Take over a node whose reading began, or that was changed, at `read_at`.
 
         One that is at another path by now was renamed elsewhere: what was found below it has another path, too, but
-        not what has come to where it was.
+        not what has come to where it was. That may have been found as this one, whose number it has: see `_number_for`.
         """
         before = inode.node
         self._take(inode, node, read_at)
         if isinstance(before, Directory) and isinstance(node, Directory) and before.path != node.path:
             below = [it for it in self.within(before.path) if self._was_found_below(it, inode)]
             self._carry(below, before.path, node.path)
+            self.carried += inode, *below
 
     def _take(self, inode: Inode, node: Node, read_at: float) -> None:
         self._by_path.remove(inode)

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.mount.elsewhere import names, wait_until
+from tests.mount.elsewhere import add_entry, names, wait_until
 from tests.mount.killing import revive
 from tests.mount.mounting import MountFactory
 from tests.mount.saving import failing, jpeg, state
@@ -99,3 +99,27 @@ def test_a_draft_that_was_renamed_over_an_entry_before_a_kill_is_back_over_it(mo
     (mount.path / "file.jpg").write_bytes(NEW)
     mount.remount()
     assert (names(mount.path), (mount.path / "file.jpg").read_bytes()) == (["file.jpg"], NEW)
+
+
+@pytest.mark.semantics("What a foreign writer stores at a path whose directory was renamed")
+@pytest.mark.parametrize("has_seen_the_old", [True, False])
+@pytest.mark.parametrize("seen_first", ["a", "b"])
+def test_a_path_that_a_foreign_writer_brings_back_is_another_directory(
+    mounted: MountFactory, seen_first: str, *, has_seen_the_old: bool
+) -> None:
+    here, there = mounted(), mounted()
+    for path in ("root.a", "root.a.old"):
+        add_entry(there, path)
+    wait_until((there.path / "a" / "0.jpeg").exists)
+    if has_seen_the_old:
+        wait_until(lambda: names(here.path / "a") == ["0.jpeg", "old"])
+    (there.path / "a").rename(there.path / "b")
+    for path in ("root.a", "root.a.new"):
+        add_entry(there, path)
+    shown = {"a": ["1.jpeg", "new"], "b": ["0.jpeg", "old"]}
+    for mount in (here, there):
+        for name in sorted(shown, reverse=seen_first == "b"):
+            wait_until(lambda: names(mount.path / name) == shown[name])  # noqa: B023 - called at once
+            for below in ("0.jpeg", "1.jpeg"):
+                wait_until(lambda: (mount.path / name / below).exists() == (below in shown[name]))  # noqa: B023
+        assert names(mount.path) == ["a", "b"]
