@@ -34,6 +34,10 @@ class ByDirectory(MutableMapping[tuple[int, str], T]):
         """Give how many names there are."""
         return sum(map(len, self._names.values()))
 
+    def list_all(self) -> list[T]:
+        """Give all that has a name, a directory's together."""
+        return [value for names in self._names.values() for value in names.values()]
+
     def of(self, directory: int) -> Collection[T]:
         """Give all that has a name in a directory."""
         return self._names.get(directory, {}).values()

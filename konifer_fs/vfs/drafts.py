@@ -233,19 +233,28 @@ class Drafts:
 
     def list_all(self) -> list[Draft]:
         """Give all named drafts, by path and name."""
+        return sorted(self.list_unsorted(), key=lambda draft: (draft.directory.path.labels, draft.name or ""))
+
+    def list_unsorted(self) -> list[Draft]:
+        """Give all named drafts, which takes a tenth of the time."""
         with self._lock:
-            found = list(self._by_name.values())
-        return sorted(found, key=lambda draft: (draft.directory.path.labels, draft.name or ""))
+            return self._by_name.list_all()
+
+    def list_within(self, path: AssetPath) -> list[Draft]:
+        """Give the named drafts at and below a path, a directory's together."""
+        found: list[Draft] = []
+        last, is_within = None, False
+        for draft in self.list_unsorted():
+            here = draft.directory.path
+            if here is not last:
+                last, is_within = here, here.is_within(path)
+            if is_within:
+                found.append(draft)
+        return found
 
     def rebase(self, moved: Sequence[Renamed]) -> None:
         """Note that directories were renamed, for the drafts in and below them."""
-        for draft in self.list_all():
+        found = [(old, new, self.list_within(old)) for old, new in moved]
+        for draft, old, new in [(draft, old, new) for old, new, drafts in found for draft in drafts]:
             here = draft.directory
-            path = rebased(here.path, moved)
-            if path != here.path:
-                draft.directory = Directory(id=here.id, path=path, made=True, ownership=here.ownership)
-
-
-def rebased(path: AssetPath, moved: Sequence[Renamed]) -> AssetPath:
-    """Give where `path` lies after some directories, none within another, got new paths at once."""
-    return next((path.rebased(old, new) for old, new in moved if path.is_within(old)), path)
+            draft.directory = here._replace(path=here.path.rebased(old, new), made=True)

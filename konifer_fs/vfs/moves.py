@@ -225,8 +225,7 @@ class Moves:
             places = [(node, target)]
         elif isinstance(node, Directory):
             path = target.directory.path.child_named(target.name)
-            below = (draft for draft in self._drafts.list_all() if draft.directory.path.is_within(node.path))
-            places = [(draft, _rebased(draft, node.path, path)) for draft in below]
+            places = [(draft, _rebased(draft, node.path, path)) for draft in self._drafts.list_within(node.path)]
         else:
             places = []
         revealed = [(draft, place) for draft, place in places if _becomes_ordinary(draft, place)]
@@ -238,7 +237,7 @@ class Moves:
 
     def _commit_below(self, renamed: Sequence[Renamed]) -> None:
         """Commit the local files below directories that have ordinary names by now, as `_commit_revealed` does."""
-        for draft in self._drafts.list_all() if renamed else ():
+        for draft in [draft for _, path in renamed for draft in self._drafts.list_within(path)]:
             if _is_revealed(draft, renamed):
                 with draft.lock:
                     if self._drafts.holds(draft) and _is_revealed(draft, renamed):

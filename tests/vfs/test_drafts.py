@@ -37,3 +37,13 @@ def test_drafts_elsewhere_make_no_work(tmp_path: Path) -> None:
     for number in range(100):
         drafts.add(Draft(id=number, directory=THERE, name=str(number), file=spool.create(), ownership=Ownership()))
     assert count_lines(lambda: drafts.list_in(HERE)) == before
+
+
+def test_drafts_follow_directories_that_change_places(tmp_path: Path) -> None:
+    spool, drafts = Spool(tmp_path, owner="", max_bytes=1, local_max_bytes=1), Drafts()
+    below = Directory(id=4, path=HERE.path.child("below"), made=True)
+    for number, directory in enumerate((HERE, THERE, below)):
+        drafts.add(Draft(id=number, directory=directory, name="x", file=spool.create(), ownership=Ownership()))
+    assert [draft.id for draft in drafts.list_within(HERE.path)] == [0, 2]
+    drafts.rebase([(HERE.path, THERE.path), (THERE.path, HERE.path)])
+    assert [draft.directory.path.labels for draft in drafts.list_unsorted()] == [("3",), ("2",), ("3", "below")]

@@ -70,11 +70,12 @@ class Reports:
             durations.add_metric([operation], list(up_to), found.sum)
         yield durations
         drafts = GaugeMetricFamily("konifer_fs_drafts", "Drafts and local files.", labels=["state"])
-        counts = Counter(draft.state for draft in self.drafts.list_all())
+        named = self.drafts.list_unsorted()
+        counts = Counter(draft.state for draft in named)
         for state in DraftState:
             drafts.add_metric([state.value], counts[state])
         yield drafts
-        pending = [draft.since_ns for draft in self.drafts.list_all() if draft.state is DraftState.PENDING]
+        pending = [draft.since_ns for draft in named if draft.state is DraftState.PENDING]
         yield GaugeMetricFamily(
             "konifer_fs_oldest_pending_seconds",
             "How long ago the oldest draft that is to be stored was begun; 0 when there is none.",
