@@ -5,7 +5,7 @@ told meanwhile: a `mark` taken before the reading tells.
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -37,9 +37,13 @@ class Mark(NamedTuple):
 
 
 class Coherence:
-    """What one mount may believe of what it has read."""
+    """What one mount may believe of what it has read.
 
-    def __init__(self, inodes: Inodes, caches: KernelCaches) -> None:
+    `on_moved` is told of a path at and below which all may be elsewhere now, because of others.
+    """
+
+    def __init__(self, inodes: Inodes, caches: KernelCaches, on_moved: Callable[[AssetPath], None]) -> None:
+        self._on_moved = on_moved
         self._inodes = inodes
         self._caches = caches
         self._told = 0
@@ -113,6 +117,7 @@ class Coherence:
     def doubt_all(self) -> None:
         """Believe nothing of what was read until now."""
         self._told += 1
+        self._on_moved(AssetPath())
         known = list(self._inodes)
         names = [place for inode in known for place in (*_place_of(inode), *_take_absent(inode))]
         for inode in known:
@@ -121,7 +126,9 @@ class Coherence:
         self._caches.doubt(Doubts(names=names, attributes=[inode.number for inode in known], all_names=True))
 
     def _doubt(self, changes: Sequence[Change]) -> None:
-        moved = _uppermost(set(filter(None, map(self._moved_by, changes))))
+        moved = list(_uppermost(set(filter(None, map(self._moved_by, changes)))))
+        for path in moved:
+            self._on_moved(path)
         affected = chain(*map(self._affected, changes), *map(self._inodes.within, moved))
         self._doubt_known(affected, chain(*map(self._names_of, changes)))
 

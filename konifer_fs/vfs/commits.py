@@ -17,6 +17,7 @@ from konifer_fs.domain.errors import (
     NotWhole,
     OutcomeUnknown,
     SpoolFull,
+    StoreUnreachable,
     WrongMediumType,
 )
 from konifer_fs.domain.node import Directory, Entry
@@ -73,6 +74,7 @@ class Commits:
         if draft.name is None or draft.is_stored:
             return
         draft.tried_version = draft.version
+        self._find_again(draft)
         is_local = may_be_local(draft.name, draft.directory.path)
         if draft.file.size == 0:
             self._keep(draft, DraftState.LOCAL if is_local else DraftState.INCOMPLETE)
@@ -220,6 +222,17 @@ class Commits:
         draft.is_faithful, draft.holds_base = is_faithful, True
         draft.edit, draft.attempt, draft.error = AnnotationEdit(), None, ""
         draft.file.record.forget()
+
+    def _find_again(self, draft: Draft) -> None:
+        """Find out where the draft's directory is, if others may have renamed it: other rules may hold there."""
+        if draft.may_be_elsewhere:
+            try:
+                now = self._metadata.refresh(draft.directory)
+            except StoreUnreachable:
+                return  # It will be pending, and looked for before it is stored.
+            draft.may_be_elsewhere = False
+            if isinstance(now, Directory):
+                draft.directory = now
 
     def _attempt(self, draft: Draft, attempt: Attempt) -> None:
         """Write down what is going to be uploaded: a later process finds out by it whether that was recorded."""

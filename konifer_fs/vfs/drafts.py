@@ -45,7 +45,8 @@ class Draft:
     was begun. `is_acknowledged` is whether a close has promised that these bytes will be stored, `is_nameless` whether
     they are to be without a name, since that is another's. `in_doubt` is an asset that it may have been recorded as,
     though no answer came. `holds_base` is whether some bytes may be those of `base`; `described` is what was said of it
-    when the file was about to lose its name here.
+    when the file was about to lose its name here. `may_be_elsewhere` is whether the directory may have been renamed
+    by others since it was read.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Draft:
         self.tried_version = 0
         self.is_faithful = True
         self.holds_base = False
+        self.may_be_elsewhere = False
         self.refusal: KoniferFsError | None = None
         self.attempt: Attempt | None = None
         self.in_doubt: UUID | None = None
@@ -251,6 +253,11 @@ class Drafts:
             if is_within:
                 found.append(draft)
         return found
+
+    def doubt_within(self, path: AssetPath) -> None:
+        """Note that others may have renamed the directory at a path, or one above."""
+        for draft in self.list_within(path):
+            draft.may_be_elsewhere = True
 
     def rebase(self, moved: Sequence[Renamed]) -> None:
         """Note that directories were renamed, for the drafts in and below them."""

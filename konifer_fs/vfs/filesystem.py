@@ -7,6 +7,7 @@ from typing import Final
 
 from konifer_fs.domain.errors import KoniferFsError, NoSuchName, ReadOnly
 from konifer_fs.domain.node import Directory
+from konifer_fs.domain.path import AssetPath
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import ImageEngine, MetadataStore, ObjectStore
 from konifer_fs.spool import Spool
@@ -170,6 +171,10 @@ class FileSystem:
     def place_of(self, draft: Draft) -> str:
         """Give where a draft is seen from the mount's root, for people."""
         return spell_place(draft, self.root.path)
+
+    def note_moved(self, path: AssetPath) -> None:
+        """Note that others may have renamed the directory at a path, or one above; asks no store."""
+        self._drafts.doubt_within(path)
 
     def drop_draft(self, place: str) -> None:
         """Remove the draft that is seen at `place`, as `place_of` gives it; the entry under it is seen again.

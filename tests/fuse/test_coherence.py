@@ -35,7 +35,7 @@ class Mount:
 
     def __init__(self) -> None:
         self.inodes, self.caches = Inodes(ROOT), Caches()
-        self.coherence = Coherence(self.inodes, self.caches)
+        self.coherence = Coherence(self.inodes, self.caches, lambda _: None)
         self.coherence.hear(None)
         self.a = self.know(Directory(id=2, path=AssetPath(("a",)), made=True), self.inodes.root, "a")
         self.b = self.know(Directory(id=3, path=AssetPath(("a", "b")), made=True), self.a, "b")

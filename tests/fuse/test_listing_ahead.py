@@ -36,7 +36,7 @@ class Mount:
     def __init__(self) -> None:
         self.meanwhile: Callable[[], object] = lambda: None
         self.inodes = Inodes(ROOT)
-        coherence = Coherence(self.inodes, Caches())
+        coherence = Coherence(self.inodes, Caches(), lambda _: None)
         coherence.hear(None)
         rows: list[Row] = []
         for number in range(10, 10 + COUNT):

@@ -1,16 +1,17 @@
 """Files that are being changed here while another mount renames or removes their entries."""
 
 import os
-from errno import EBADMSG, ENOENT
+from contextlib import nullcontext
+from errno import EBADMSG, EMEDIUMTYPE, ENOENT
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.mount.elsewhere import add_entry, names, wait_until
+from tests.mount.elsewhere import add_entry, names, query, wait_until
 from tests.mount.killing import revive
 from tests.mount.mounting import MountFactory
-from tests.mount.saving import failing, jpeg, state
+from tests.mount.saving import failing, jpeg, opened, state, write_all
 
 FOLLOWS: Final = pytest.mark.semantics("A draft of an entry that another mount renames goes with it")
 OLD, NEW = jpeg(1), jpeg(2)
@@ -71,6 +72,34 @@ def test_a_file_that_was_renamed_elsewhere_has_one_name_in_a_listing(mounted: Mo
     assert (names(here.path), state(here.path / "other.jpg")) == (["other.jpg"], "incomplete")
     wait_until(lambda: names(there.path) == ["other.jpg"])
     assert (there.path / "other.jpg").read_bytes() == OLD
+
+
+@pytest.mark.semantics("A draft follows the rename of its directory")
+@pytest.mark.parametrize("is_renamed_above", [True, False])
+def test_the_rules_of_the_path_hold_where_a_directory_was_renamed_to_elsewhere(
+    mounted: MountFactory, *, is_renamed_above: bool
+) -> None:
+    rules = """paths {
+      "/png/**" { allowed-content-types = ["image/png"] }
+      "/other/**" { object-store.bucket = other }
+    }"""
+    here, there = mounted(config=rules), mounted(config=rules)
+    for name, code in (("other", None), ("png", EMEDIUMTYPE)):
+        (here.path / "any" / "below").mkdir(parents=True)
+        if not is_renamed_above:
+            (here.path / name).mkdir()
+        closing = failing(code) if code else nullcontext()
+        with closing, opened(here.path / "any" / "below" / "file.jpg") as writing:
+            write_all(writing, NEW)
+            moved = "any" if is_renamed_above else "any/below"
+            wait_until((there.path / moved).exists)
+            (there.path / moved).rename(there.path / (name if is_renamed_above else f"{name}/below"))
+            wait_until(lambda: not (here.path / moved).exists())  # noqa: B023 - called at once
+        if not is_renamed_above:
+            (there.path / "any").rmdir()
+    assert query(here, "SELECT object_store_bucket FROM asset_variant") == [("other",)]
+    assert names(there.path / "other" / "below") == ["file.jpg"]
+    assert names(here.path / "png" / "below") == []
 
 
 def test_a_file_that_was_removed_elsewhere_can_be_described_renamed_and_stored(mounted: MountFactory) -> None:
