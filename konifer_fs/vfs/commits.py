@@ -4,6 +4,7 @@ A draft that is a whole supported image goes to both stores. Anything else is ke
 local) or refused; docs/SEMANTICS.md says which.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
@@ -32,6 +33,8 @@ from konifer_fs.vfs.waiting import Waiting
 from konifer_fs.workflows.leftovers import note_leftover
 from konifer_fs.workflows.preprocess import Upload, preprocess
 from konifer_fs.workflows.store_asset import Attempt, check_content, plan_attempt, store_asset
+
+log = logging.getLogger(__name__)
 
 _UNFIT: Final = WrongMediumType | ContentTooLarge | NotWhole | ContentUnreadable
 _KEPT: Final = {DraftState.INCOMPLETE, DraftState.PENDING, DraftState.LOCAL}
@@ -81,18 +84,49 @@ class Commits:
             return
         with ExitStack() as stack:
             try:
-                upload = stack.enter_context(self._prepare(draft))
+                upload = stack.enter_context(self.prepare(draft, draft.directory))
             except KoniferFsError as error:
                 if is_local and isinstance(error, _UNFIT):
                     self._keep(draft, DraftState.LOCAL)
                     return
                 self._turn_away(draft, error)
                 raise
-            if upload is not None:
-                self._store(draft, upload)
-            else:
-                draft.is_acknowledged = True
-                self._keep(draft, DraftState.PENDING)
+            self.store(draft, upload)
+
+    @contextmanager
+    def prepare(self, draft: Draft, directory: Directory) -> Iterator[Upload | None]:
+        """Give what would be stored of a draft in `directory`, None where that is made later.
+
+        Raises what `check_content` and `preprocess` raise, and changes nothing of the draft.
+        """
+        attributes = self.check(draft, directory)
+        if self._settings.durable_in_spool and draft.state is not DraftState.PENDING:
+            yield None
+        else:
+            rules = self._settings.rules.settings_for(directory.path)
+            with preprocess(self._engine, self._spool, draft.file, attributes, rules) as upload:
+                yield upload
+
+    def store(self, draft: Draft, upload: Upload | None) -> None:
+        """Store what was prepared of a draft, or keep it as a pending one; raises as `commit`."""
+        if upload is not None:
+            self._store(draft, upload)
+        else:
+            draft.is_acknowledged = True
+            self._keep(draft, DraftState.PENDING)
+
+    def promise(self, draft: Draft) -> None:
+        """Let a draft that was prepared be stored from now on, now or later; raises SpoolFull."""
+        draft.is_acknowledged = True
+        draft.file.save(to_record(draft, DraftState.PENDING))
+
+    def store_promised(self, draft: Draft, upload: Upload | None) -> None:
+        """Store what was prepared of a promised draft; one that cannot be stored now is kept as a pending one."""
+        draft.tried_version = draft.version
+        try:
+            self.store(draft, upload)
+        except KoniferFsError as error:
+            log.warning("%s is not stored yet: %s", draft.name, error)
 
     def postpone(self, draft: Draft, error: KoniferFsError) -> None:
         """Keep a draft as pending, to be tried again."""
@@ -149,17 +183,6 @@ class Commits:
         rules = settings.rules.settings_for(directory.path)
         return check_content(self._engine, draft.file.path, draft.file.size, rules, settings.max_upload_bytes)
 
-    @contextmanager
-    def _prepare(self, draft: Draft) -> Iterator[Upload | None]:
-        """Look at a draft, and give what is stored of it, None when later; raises as `check_content`, `preprocess`."""
-        attributes = self.check(draft, draft.directory)
-        if self._settings.durable_in_spool and draft.state is not DraftState.PENDING:
-            yield None
-        else:
-            rules = self._settings.rules.settings_for(draft.directory.path)
-            with preprocess(self._engine, self._spool, draft.file, attributes, rules) as upload:
-                yield upload
-
     def _turn_away(self, draft: Draft, error: KoniferFsError) -> None:
         """Let a draft that cannot be stored as it is be refused, incomplete, or pending."""
         if draft.state is DraftState.PENDING or not isinstance(error, _UNFIT):
@@ -191,7 +214,8 @@ class Commits:
         except KoniferFsError as error:
             if isinstance(error, OutcomeUnknown) and draft.attempt is not None:
                 draft.in_doubt = draft.attempt.asset_id
-            if isinstance(error, NameTaken) and draft.state is not DraftState.PENDING:
+            is_promised = draft.is_acknowledged or draft.state is DraftState.PENDING
+            if isinstance(error, NameTaken) and not is_promised:
                 draft.attempt = None
                 self.refuse(draft, error)
             else:

@@ -254,43 +254,22 @@ class Moves:
             self._files.settle(draft)
 
     def _move_committing(self, move: _Move, draft: Draft) -> None:
-        """Give a local file its ordinary name and commit it; all is as before when it is refused.
+        """Give a local file its ordinary name and store it, unless it is refused, before anything is changed.
 
         One that cannot be stored now has its new name, and is stored later: its bytes are as safe as they were.
         """
-        base, state, is_put_over = draft.base, draft.state, move.puts_draft_over_entry
-        self._move_stored(move)
-        self._drafts.rename(draft, move.target.directory, move.target.name)
-        self._commits.save(draft)
-        if is_put_over:
-            self._bases.renumber(draft)
-        try:
-            self._commits.commit(draft)
-        except KoniferFsError as error:
-            if draft.state is not DraftState.PENDING:
-                draft.base, draft.state, draft.refusal = base, state, None
-                self._move_back_committing(move, draft)
-                raise
-            log.warning("%s is not stored yet: %s", draft.name, error)
-            draft.is_acknowledged = True
-            self._commits.save(draft)
+        is_put_over = move.puts_draft_over_entry
+        with self._commits.prepare(draft, move.target.directory) as upload:
+            draft.file.charge_to(self._spool.drafts)
+            self._move_stored(move)
+            self._drafts.rename(draft, move.target.directory, move.target.name)
+            self._commits.promise(draft)
+            if is_put_over:
+                self._bases.renumber(draft)
+            self._commits.store_promised(draft, upload)
         if isinstance(move.there, Draft):
             self._files.settle(move.there)
         self._files.settle(draft)
-
-    def _move_back_committing(self, move: _Move, draft: Draft) -> None:
-        self._drafts.rename(draft, move.source.directory, move.source.name)
-        if isinstance(move.there, Draft):
-            self._drafts.rename(move.there, move.target.directory, move.target.name)
-        self._commits.save(draft)
-        source, target, there = move.source, move.target, move.there
-        if draft.base is not None:
-            back = target.directory, target.name, source.directory, source.name
-            self._metadata.move(*back, OnClash.REFUSE, move.now_ns)
-        elif isinstance(there, Symlink):
-            self._metadata.make_symlink(target.directory, target.name, there.target, there.ownership)
-        elif isinstance(replaced := move.stored_there, Entry):
-            self._metadata.renumber(replaced._replace(id=draft.id), replaced.id)
 
     def _move_stored(self, move: _Move) -> Moved:
         """Move what the store has of it."""

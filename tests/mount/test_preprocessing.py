@@ -249,6 +249,36 @@ def test_a_picture_that_cannot_be_decoded_stays_a_draft(mount: Mount, shrunk: Pa
     tell(mount, shrunk, {"hollow.png": SMALL})
 
 
+@pytest.mark.semantics("A local file that gets an ordinary name")
+@pytest.mark.parametrize("is_stored", [True, False])
+@pytest.mark.parametrize("target", ["entry", "draft", "symlink"])
+def test_a_rename_of_what_cannot_be_decoded_changes_nothing(
+    mount: Mount, shrunk: Path, is_stored: bool, target: str
+) -> None:
+    hidden, victim = shrunk / ".hidden.png", shrunk / "victim.png"
+    make = {
+        "entry": lambda: victim.write_bytes(SMALL),
+        "draft": victim.touch,
+        "symlink": lambda: victim.symlink_to("elsewhere"),
+    }
+    make[target]()
+    if is_stored:
+        hidden.write_bytes(SMALL)
+    hidden.write_bytes(HOLLOW)
+    before = {path.name: path.lstat() for path in (hidden, victim)}
+    with failing(EIO):
+        hidden.rename(victim)
+    assert {path.name: path.lstat() for path in shrunk.iterdir()} == before
+    assert hidden.read_bytes() == HOLLOW
+    if target == "symlink":
+        assert victim.readlink() == Path("elsewhere")
+    else:
+        assert victim.read_bytes() == (SMALL if target == "entry" else b"")
+    hidden.write_bytes(SMALL)
+    hidden.rename(victim)
+    tell(mount, shrunk, {"victim.png": SMALL})
+
+
 @pytest.mark.semantics("A picture that preprocessing cannot decode, or that is smaller than what is to be cropped")
 @pytest.mark.parametrize("at", ["cropped"], indirect=True)
 def test_a_picture_too_small_for_its_crop_stays_a_draft(mount: Mount, at: Path) -> None:
