@@ -113,6 +113,7 @@ def test_neither_is_lost_when_the_other_mount_stores_while_the_late_one_is_uploa
 
 def hold_both(mount: Mount, other: Mount) -> None:
     """Hold that what `other` stored has its name, and what `mount` stored later is beside it, on both."""
+    wait_until(lambda: len(names(other.path)) == 2)
     found = contents(other.path)
     assert found.pop("photo.jpg") == jpeg(2)
     ((beside, content),) = found.items()
