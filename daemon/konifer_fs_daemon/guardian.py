@@ -16,22 +16,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from konifer_fs_daemon.mountpoint import connection_of, is_mounted_from
+from konifer_fs_daemon.mountpoint import CONNECTIONS, connection_of
 
 _PATIENCE: Final = 1.0
 _HEARD: Final = signal.SIGUSR1
 _IGNORED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# linux/prctl.h and linux/mount.h
+# linux/prctl.h, linux/sched.h and linux/mount.h
 _SET_DEATH_SIGNAL: Final = 1
-_FORCE: Final = 1
+_NEW_MOUNTS: Final = 0x20000
+_RECURSIVELY_PRIVATE: Final = 0x4000 | 0x40000
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 class Guardian:
     """Guards this process until its main thread, which makes it, ends."""
 
-    def __init__(self, mountpoint: Path) -> None:
-        command = [sys.executable, "-P", "-m", "konifer_fs_daemon.guardian", str(os.getpid()), str(mountpoint)]
+    def __init__(self) -> None:
+        command = [sys.executable, "-P", "-m", "konifer_fs_daemon.guardian", str(os.getpid())]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
     def guard(self, device: int) -> None:
@@ -41,7 +42,7 @@ class Guardian:
             pipe.write(str(device).encode())
 
 
-def _guard(parent: int, mountpoint: Path) -> None:
+def _guard(parent: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {_HEARD})
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
@@ -56,19 +57,27 @@ def _guard(parent: int, mountpoint: Path) -> None:
     ended = select.poll()
     ended.register(process, select.POLLIN)
     if not ended.poll(_PATIENCE * 1000):
-        _abort(mountpoint, int(device))
+        _abort(connection_of(int(device)))
 
 
-def _abort(mountpoint: Path, device: int) -> None:
-    with suppress(OSError):
-        (connection_of(device) / "abort").write_text("1")
-        sys.stderr.write("the daemon was killed and could not end: the connection to the kernel was aborted\n")
-        return
-    if is_mounted_from(mountpoint, device):
-        _LIBC.umount2(os.fsencode(mountpoint), _FORCE)
-        reason = os.strerror(ctypes.get_errno())
-        sys.stderr.write(f"the daemon was killed and could not end; unmounting by force: {reason}\n")
+def _abort(connection: Path) -> None:
+    """Abort the connection, whose mount may be detached by now; its number is nobody else's while its daemon lives."""
+    if not connection.exists():
+        _mount_connections()
+    try:
+        (connection / "abort").write_text("1")
+    except OSError as error:
+        said = f"the daemon was killed and could not end, nor the connection to the kernel be aborted: {error}"
+    else:
+        said = "the daemon was killed and could not end: the connection to the kernel was aborted"
+    sys.stderr.write(f"{said}\n")
+
+
+def _mount_connections() -> None:
+    """Mount the kernel's list of connections for this process alone, as far as it may."""
+    if _LIBC.unshare(_NEW_MOUNTS) == 0 and _LIBC.mount(b"none", b"/", None, _RECURSIVELY_PRIVATE, None) == 0:
+        _LIBC.mount(b"none", os.fsencode(CONNECTIONS), b"fusectl", 0, None)
 
 
 if __name__ == "__main__":
-    _guard(int(sys.argv[1]), Path(sys.argv[2]))
+    _guard(int(sys.argv[1]))

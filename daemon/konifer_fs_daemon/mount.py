@@ -111,7 +111,7 @@ def run(request: MountRequest, readiness: Readiness) -> None:
     wait_for_predecessor(request.mountpoint, _say)
     _fix_places()
     os.chdir("/")
-    serve(request, readiness, Guardian(request.mountpoint))
+    serve(request, readiness, Guardian())
 
 
 def migrate_configured(*, config_file: Path | None, data_dir: Path | None, join: bool, triggers: bool) -> str:

@@ -42,11 +42,6 @@ def connection_of(device: int) -> Path:
     return CONNECTIONS / str(os.minor(device))
 
 
-def is_mounted_from(mountpoint: Path, device: int) -> bool:
-    """Whether what is mounted at `mountpoint` has this `st_dev`."""
-    return _list_devices().get(mountpoint) == device
-
-
 def device_of(mountpoint: Path) -> int:
     """Give `st_dev` of what is mounted at `mountpoint`, without asking it; raises MountRefused when nothing is."""
     try:

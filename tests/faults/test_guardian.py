@@ -16,7 +16,7 @@ from tests.mount.elsewhere import database, query, wait_until
 from tests.mount.mounting import Mount, MountFactory, ask_status, has_ended
 
 FREED = pytest.mark.semantics("Who waits for a daemon that is killed is told so")
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount fusectl, or unmount by force")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount fusectl")
 MAKE = b"""
 INSERT INTO konifer_fs.node (parent, name, target) SELECT id, 'told', '' FROM konifer_fs.node WHERE path = 'root.a'
 """
@@ -29,7 +29,7 @@ def is_stuck(pid: int) -> bool:
     return any(task.parts[2] == str(pid) for task in uninterruptible())
 
 
-def hold_freed(mount: Mount, inside: Sequence[str] = ()) -> None:
+def hold_freed(mount: Mount, inside: Sequence[str] = (), *, is_detached: bool = False) -> None:
     """Kill a daemon that waits for a caller who waits for it: a `mkdir`, run by the command `inside`.
 
     The database keeps the `mkdir` waiting, so that its directory is held, and tells of another change there.
@@ -42,6 +42,8 @@ def hold_freed(mount: Mount, inside: Sequence[str] = ()) -> None:
         elsewhere.execute(MAKE)
         wait_until(lambda: is_stuck(mount.pid))
         os.kill(mount.pid, 9)
+        if is_detached:
+            subprocess.run(["umount", "--lazy", mount.path], check=True, timeout=10)
         _, said = caller.communicate(timeout=3)
     assert "Software caused connection abort" in said
     wait_until(lambda: has_ended(mount.pid) and not is_stuck(mount.pid), 3)
@@ -49,11 +51,12 @@ def hold_freed(mount: Mount, inside: Sequence[str] = ()) -> None:
 
 @FREED
 @as_root
-def test_a_killed_daemon_that_cannot_end_frees_its_callers(mounted: MountFactory) -> None:
+@pytest.mark.parametrize("is_detached", [False, True])
+def test_a_killed_daemon_that_cannot_end_frees_its_callers(mounted: MountFactory, is_detached: bool) -> None:
     mount = mounted()
     (mount.path / "a").mkdir()
-    hold_freed(mount)
-    assert "unmounting by force" in mount.log()
+    hold_freed(mount, is_detached=is_detached)
+    assert "the connection to the kernel was aborted" in mount.log()
     mount.mount()
     # The database had all of the `mkdir`, and may have gone on with it.
     assert {path.name for path in (mount.path / "a").iterdir()} - {"new"} == {"told"}
@@ -61,7 +64,7 @@ def test_a_killed_daemon_that_cannot_end_frees_its_callers(mounted: MountFactory
 
 @FREED
 @as_root
-def test_where_the_kernel_lets_it_a_connection_is_aborted(mounted: MountFactory) -> None:
+def test_the_list_of_connections_is_used_where_it_is_mounted(mounted: MountFactory) -> None:
     mount = mounted()
     (mount.path / "a").mkdir()
     mount.umount()
