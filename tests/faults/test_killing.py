@@ -48,11 +48,12 @@ def hold_account(mount: Mount) -> None:
     assert kept <= stored | told, "an object without a row"
 
 
+@pytest.mark.parametrize("durability", ["close", "spool"])
 @pytest.mark.parametrize("rounds", [3, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(7200)])])
 def test_nothing_acknowledged_is_lost_when_the_daemon_is_killed(
-    mounted: MountFactory, writers: list[Writer], tmp_path: Path, rounds: int
+    mounted: MountFactory, writers: list[Writer], tmp_path: Path, rounds: int, durability: str
 ) -> None:
-    mount = mounted()
+    mount = mounted(config=f"filesystem.durability = {durability}")
     for writer in writers:
         (mount.path / writer.name).mkdir()
     chance = random.Random(writers[0].random.random())
