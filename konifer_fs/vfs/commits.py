@@ -243,7 +243,7 @@ class Commits:
     def _note_stored(draft: Draft, entry: Entry, *, is_faithful: bool) -> None:
         draft.base, draft.recorded = entry, entry.asset_id
         draft.stored_version, draft.state = draft.version, DraftState.STORED
-        draft.is_faithful, draft.holds_base = is_faithful, True
+        draft.is_faithful, draft.holds_base, draft.is_acknowledged = is_faithful, True, False
         draft.edit, draft.attempt, draft.error = AnnotationEdit(), None, ""
         draft.file.record.forget()
 

@@ -29,14 +29,14 @@ class Restoring:
         self._bases = bases
 
     def restore(self) -> None:
-        """Bring back all that has bytes or was closed; what turns out to be stored is let go of.
+        """Bring back all that has bytes, or whose bytes were promised; what turns out to be stored is let go of.
 
         A directory that was removed meanwhile is made again. Where something else has the name by now, the draft shows
         beside it, but an incomplete one lies over an entry as it did before.
         """
         for kept in self._spool.load():
             draft = from_record(kept.file, kept.record)
-            if draft.state is DraftState.WRITING and kept.file.size == 0:
+            if draft.state is DraftState.WRITING and kept.file.size == 0 and not draft.is_acknowledged:
                 kept.file.discard()
             else:
                 self._restore(draft, kept)

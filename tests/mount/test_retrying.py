@@ -1,6 +1,7 @@
 """Drafts that wait for a store, and are stored once it answers; and closes that leave storing to later."""
 
 import os
+from contextlib import suppress
 from errno import EBADMSG, EIO, EMEDIUMTYPE
 from pathlib import Path
 
@@ -162,6 +163,35 @@ def test_what_a_close_has_acknowledged_is_stored_by_the_next_mount(mounted: Moun
     assert contents(mount.path) == {"renamed.jpg": jpeg(1)}
     wait_until(lambda: objects(mount) == [jpeg(1)])
     assert len(rows_below(mount, mount.path)) == 1
+
+
+def kill_while_empty(mount: Mount, photo: Path) -> None:
+    """Kill the daemon while a program has emptied a file, and written nothing yet."""
+    opened = os.open(photo, os.O_WRONLY | os.O_TRUNC)
+    mount.kill()
+    with suppress(OSError):  # ECONNABORTED or ENOTCONN: the mount is gone.
+        os.close(opened)
+
+
+@pytest.mark.semantics("When the daemon is killed, every draft that has bytes")
+@pytest.mark.parametrize("stored", [0, 1])
+def test_what_was_acknowledged_and_emptied_is_there_after_a_kill(mounted: MountFactory, stored: int) -> None:
+    mount = mounted(config=DURABLE)
+    photo = mount.path / "photo.jpg"
+    for number in range(stored):
+        photo.write_bytes(jpeg(number))
+        wait_until_stored(mount)
+    with held(mount):
+        photo.write_bytes(jpeg(8))
+        said = annotate(photo)
+        kill_while_empty(mount, photo)
+    revive(mount)
+    assert (state(photo), photo.stat().st_size, annotations(photo)) == ("incomplete", 0, said)
+    photo.write_bytes(jpeg(9))
+    wait_until_stored(mount)
+    kill_while_empty(mount, photo)
+    revive(mount)
+    assert contents(mount.path) == {"photo.jpg": jpeg(9)}
 
 
 @SPOOL
