@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from errno import EFBIG, EIO, ENODATA
 from pathlib import Path
 from typing import Final
@@ -256,7 +257,7 @@ def test_a_rename_of_what_cannot_be_decoded_changes_nothing(
     mount: Mount, shrunk: Path, is_stored: bool, target: str
 ) -> None:
     hidden, victim = shrunk / ".hidden.png", shrunk / "victim.png"
-    make = {
+    make: dict[str, Callable[[], object]] = {
         "entry": lambda: victim.write_bytes(SMALL),
         "draft": victim.touch,
         "symlink": lambda: victim.symlink_to("elsewhere"),
