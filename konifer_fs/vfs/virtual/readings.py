@@ -1,4 +1,4 @@
-"""What virtual files are read from: bytes in memory, an object of the store, or a rendering in scratch."""
+"""What virtual files are read from: bytes in memory, an object of the store, or a scratch."""
 
 import os
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Self
 
 from konifer_fs.domain.errors import MovedOn, ObjectMissing
 from konifer_fs.ports import StoredVariant
+from konifer_fs.vfs.virtual.nodes import Reading
 from konifer_fs.workflows.fetch_content import Content, Contents
 from konifer_fs.workflows.workshop import Scratch
 
@@ -67,17 +68,26 @@ class ObjectReading:
 
 @dataclass(frozen=True, slots=True)
 class ScratchReading:
-    """A rendering that this mount keeps for itself, for as long as somebody has it open at least."""
+    """What this mount keeps for itself, for as long as somebody has it open at least.
 
-    token: Scratch
+    Where there is no `token`, the next look-up finds another one, and the kernel keeps no bytes of this.
+    """
+
+    scratch: Scratch
+    token: object = None
     is_at_hand: bool = True
 
     def read(self, length: int, offset: int) -> bytes:
         """Read up to `length` bytes at `offset`."""
-        return os.pread(self.token.descriptor, length, offset)
+        return os.pread(self.scratch.descriptor, length, offset)
 
     def close(self) -> None:
         """Do nothing: the scratch goes with whoever refers to it last."""
+
+
+def begin_nothing() -> Reading:
+    """Fail to open what is listed and has to be made first: looking it up gives another file."""
+    raise MovedOn
 
 
 def _explained(error: ObjectMissing, is_current: Callable[[], bool]) -> ObjectMissing | MovedOn:

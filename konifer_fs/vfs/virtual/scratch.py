@@ -3,7 +3,6 @@
 import errno
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from konifer_fs.domain.errors import SpoolFull
@@ -29,19 +28,3 @@ def write_scratch(spool: Spool, pieces: Iterable[bytes]) -> Scratch:
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise SpoolFull(os.strerror(error.errno)) from error
             raise
-
-
-@dataclass(frozen=True, slots=True)
-class WholeReading:
-    """A scratch as it was at the look-up; the next look-up may write another, so the kernel keeps none."""
-
-    scratch: Scratch
-    token: None = None
-    is_at_hand: bool = True
-
-    def read(self, length: int, offset: int) -> bytes:
-        """Read up to `length` bytes at `offset`."""
-        return os.pread(self.scratch.descriptor, length, offset)
-
-    def close(self) -> None:
-        """Do nothing: the scratch goes with whoever refers to it last."""

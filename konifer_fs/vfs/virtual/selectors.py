@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from konifer_fs.domain.errors import MovedOn, ReadOnly
+from konifer_fs.domain.errors import ReadOnly
 from konifer_fs.domain.node import Directory
 from konifer_fs.ports import Selection
 from konifer_fs.vfs.callers import Caller
@@ -23,8 +23,8 @@ from konifer_fs.vfs.virtual.nodes import (
     VirtualNode,
     as_file,
 )
-from konifer_fs.vfs.virtual.readings import BytesReading
-from konifer_fs.vfs.virtual.scratch import WholeReading, write_scratch
+from konifer_fs.vfs.virtual.readings import BytesReading, ScratchReading, begin_nothing
+from konifer_fs.vfs.virtual.scratch import write_scratch
 from konifer_fs.vfs.virtual.selected import DescribedNames
 from konifer_fs.vfs.virtual.site import Site, Sources
 
@@ -138,7 +138,7 @@ def _find_newest(site: Site, *, by_modification: bool) -> VirtualLink | None:
 # Files.
 def _make_info(site: Site) -> VirtualFile:
     scratch = write_scratch(site.sources.spool, _write_info(site))
-    return _make_file(site.below("info.json"), _JSON, scratch.size, lambda: WholeReading(scratch))
+    return _make_file(site.below("info.json"), _JSON, scratch.size, lambda: ScratchReading(scratch))
 
 
 def _write_info(site: Site) -> Iterator[bytes]:
@@ -159,11 +159,7 @@ def _make_report(site: Site, *, name: str, write: Callable[[], bytes]) -> Virtua
 
 def _unwritten(site: Site) -> VirtualFile:
     """Give what is listed of a file: looking it up writes it, and gives another."""
-    return _make_file(site, _TEXT, 0, _begin_nothing)
-
-
-def _begin_nothing() -> Reading:
-    raise MovedOn
+    return _make_file(site, _TEXT, 0, begin_nothing)
 
 
 def _make_file(site: Site, content_type: str, size: int, begin_reading: Callable[[], Reading]) -> VirtualFile:

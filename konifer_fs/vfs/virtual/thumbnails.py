@@ -154,7 +154,7 @@ class _Files:
         scratch = variants.workshop.find_scratch(order)
         if scratch is None:
             return variants.workshop.demand(order)
-        return self._file(name, entry, order.key, scratch.size, lambda: ScratchReading(scratch))
+        return self._file(name, entry, order.key, scratch.size, lambda: ScratchReading(scratch, token=scratch))
 
     def _stored_file(self, name: str, entry: Entry, stored: StoredVariant) -> VirtualFile:
         plain = self._all.variants.file_of(entry, stored)

@@ -43,7 +43,7 @@ from konifer_fs.vfs.virtual.nodes import (
     as_file,
     virtual_id,
 )
-from konifer_fs.vfs.virtual.readings import BytesReading, ObjectReading, ScratchReading
+from konifer_fs.vfs.virtual.readings import BytesReading, ObjectReading, ScratchReading, begin_nothing
 from konifer_fs.vfs.virtual.shelf import OrientationUnknown, Shelf
 from konifer_fs.workflows.fetch_content import Contents
 from konifer_fs.workflows.note_accesses import Accesses
@@ -262,20 +262,16 @@ class _VariantNames:
         return VirtualFile(
             stat=self._stat(virtual_id(*order.key), scratch.size, to_ns(self._entry.created_at)),
             content_type=order.wanted.format.content_type,
-            begin_reading=lambda: ScratchReading(scratch),
+            begin_reading=lambda: ScratchReading(scratch, token=scratch),
         )
 
     def _missing(self, name: str, kind: ImageFormat) -> VirtualFile:
         """Give what is listed of a variant that is not made: looking it up makes it, and gives another file."""
         stat = self._stat(virtual_id(self._entry.asset_id, name), 0, to_ns(self._entry.created_at))
-        return VirtualFile(stat=stat, content_type=kind.content_type, begin_reading=_begin_nothing)
+        return VirtualFile(stat=stat, content_type=kind.content_type, begin_reading=begin_nothing)
 
     def _stat(self, node_id: int, size: int, mtime_ns: int) -> Stat:
         return self._all.stat_of(self._entry, node_id=node_id, size=size, mtime_ns=mtime_ns)
-
-
-def _begin_nothing() -> Reading:
-    raise MovedOn
 
 
 def _check_mode(expression: Expression, mode: OnDemand) -> None:
