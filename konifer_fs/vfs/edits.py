@@ -21,7 +21,7 @@ from konifer_fs.vfs.drafts import Draft, Drafts
 from konifer_fs.vfs.files import Files
 from konifer_fs.vfs.nodes import AnyDirectory, Node, RealNode, changeable
 from konifer_fs.vfs.tree import Tree
-from konifer_fs.vfs.virtual.nodes import VirtualDirectory, VirtualLink
+from konifer_fs.vfs.virtual.nodes import RemovableNames, VirtualDirectory, VirtualLink
 from konifer_fs.vfs.virtual.selected import DescribedNames
 
 
@@ -68,6 +68,8 @@ class Edits:
             NoSuchName, IsADirectory, ReadOnly, AccessDenied; NameReserved for what is shown with every entry's variants
         """
         if isinstance(parent, VirtualDirectory):
+            if not isinstance(parent.names, RemovableNames):
+                raise ReadOnly(name)
             parent.names.remove(name, caller)
             return
         if not self._drafts.find(parent, name):

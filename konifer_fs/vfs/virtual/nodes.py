@@ -96,13 +96,6 @@ class AnyNames(Protocol):
         """Give what `name` denotes, or the work that has to be done first: then ask again."""
         ...
 
-    def remove(self, name: str, caller: Caller, /) -> None:
-        """Remove what `name` denotes; raises NoSuchName, NameReserved (it always exists), ReadOnly, AccessDenied.
-
-        The kernel has found that `caller` may write this directory.
-        """
-        ...
-
 
 class Names(AnyNames, Protocol):
     """What a directory of few names holds."""
@@ -125,6 +118,18 @@ class StreamedNames(AnyNames, Protocol):
 
     def restore(self, record: Record) -> tuple[str, VirtualNode]:
         """Give the name and node of a record; asks no store."""
+        ...
+
+
+@runtime_checkable
+class RemovableNames(Protocol):
+    """What a directory holds whose names can be removed; from others nothing can."""
+
+    def remove(self, name: str, caller: Caller, /) -> None:
+        """Remove what `name` denotes; raises NoSuchName, NameReserved (it always exists), ReadOnly, AccessDenied.
+
+        The kernel has found that `caller` may write this directory.
+        """
         ...
 
 

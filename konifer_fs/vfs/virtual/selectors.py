@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from konifer_fs.domain.errors import ReadOnly
 from konifer_fs.domain.node import Directory
 from konifer_fs.ports import Selection
-from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.virtual.describing import DESCRIPTIONS
 from konifer_fs.vfs.virtual.info import asset_info
 from konifer_fs.vfs.virtual.links import link_to, restore_link, stream_links
@@ -71,9 +69,6 @@ class _FewNames:
         yield [(name, node) for name, node in made if node is not None]
         yield [(name, _unwritten(self.site.below(name))) for name in self.files]
 
-    def remove(self, name: str, _caller: Caller) -> None:
-        raise ReadOnly(name)
-
 
 @dataclass(frozen=True, slots=True)
 class _EntryNames:
@@ -94,9 +89,6 @@ class _EntryNames:
 
     def restore(self, record: Record) -> tuple[str, VirtualLink]:
         return restore_link(self.site, record)
-
-    def remove(self, name: str, _caller: Caller) -> None:
-        raise ReadOnly(name)
 
 
 def _make_top(site: Site) -> VirtualDirectory:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from konifer_fs.config import OnDemand
-from konifer_fs.domain.errors import MovedOn, ReadOnly, VariantForbidden
+from konifer_fs.domain.errors import MovedOn, VariantForbidden
 from konifer_fs.domain.formats import ImageFormat
 from konifer_fs.domain.node import Directory, Entry
 from konifer_fs.domain.thumbnails import (
@@ -23,7 +23,6 @@ from konifer_fs.domain.thumbnails import (
     thumbnail_request,
 )
 from konifer_fs.ports import MetadataStore, StoredVariant
-from konifer_fs.vfs.callers import Caller
 from konifer_fs.vfs.shown import ShownNames
 from konifer_fs.vfs.virtual.nodes import (
     Preparation,
@@ -113,9 +112,6 @@ class _Kinds:
     def list_all(self) -> Iterator[Sequence[tuple[str, VirtualNode]]]:
         yield [(name, _make_size(self._all, self._directory, name)) for name in SIZES]
 
-    def remove(self, name: str, _caller: Caller) -> None:
-        raise ReadOnly(name)
-
 
 @dataclass(frozen=True, slots=True)
 class _Files:
@@ -134,9 +130,6 @@ class _Files:
 
     def list_all(self) -> Iterator[Sequence[tuple[str, VirtualNode]]]:
         yield []
-
-    def remove(self, name: str, _caller: Caller) -> None:
-        raise ReadOnly(name)
 
     def _thumbnail(self, name: str, entry: Entry) -> VirtualFile | Preparation:
         """Give a thumbnail, or have it made. Raises VariantForbidden, ContentTooLarge."""
