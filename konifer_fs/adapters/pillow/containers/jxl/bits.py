@@ -13,6 +13,11 @@ ENUM: Final[U32] = ((0, 0), (0, 1), (4, 2), (6, 18))
 _NAME_LENGTH: Final[U32] = ((0, 0), (4, 0), (5, 16), (10, 48))
 
 
+def signed(value: int) -> int:
+    """Give the signed number that is written as `value`: 0, -1, 1, -2, ... by turns."""
+    return value >> 1 ^ -(value & 1)
+
+
 class Bits:
     """A codestream, least significant bit first; it may lie in several spans `(start, end)` of the file."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from konifer_fs.adapters.pillow.colors import color_space_of_colourants
-from konifer_fs.adapters.pillow.containers.jxl.bits import ENUM, U32, Bits
+from konifer_fs.adapters.pillow.containers.jxl.bits import ENUM, U32, Bits, signed
 
 Point = tuple[float, float]
 
@@ -58,11 +58,7 @@ def _read_named(bits: Bits, model: int) -> str:
 
 def _read_point(bits: Bits) -> Point:
     x, y = (bits.u32(_COORDINATE) for _ in range(2))
-    return _signed(x) / 1e6, _signed(y) / 1e6
-
-
-def _signed(value: int) -> int:
-    return value >> 1 ^ -(value & 1)
+    return signed(x) / 1e6, signed(y) / 1e6
 
 
 def _spelled(*points: Point) -> str:

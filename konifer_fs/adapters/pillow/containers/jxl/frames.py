@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from konifer_fs.adapters.pillow.containers.jxl.bits import U32, Bits
+from konifer_fs.adapters.pillow.containers.jxl.bits import U32, Bits, signed
 from konifer_fs.adapters.pillow.containers.jxl.entropy import EntropyDecoder
 from konifer_fs.adapters.pillow.containers.jxl.headers import StreamHeader
 from konifer_fs.domain.errors import NotWhole
@@ -136,14 +136,10 @@ def _read_passes(bits: Bits) -> int:
 
 
 def _read_crop(bits: Bits, whole: _Crop, *, has_origin: bool) -> _Crop:
-    left, top = (_signed(bits.u32(_CROP)) if has_origin else 0 for _ in range(2))
+    left, top = (signed(bits.u32(_CROP)) if has_origin else 0 for _ in range(2))
     width, height = bits.u32(_CROP), bits.u32(_CROP)
     covers = left <= 0 and top <= 0 and left + width >= whole.width and top + height >= whole.height
     return _Crop(width, height, is_partial=not covers)
-
-
-def _signed(value: int) -> int:
-    return value >> 1 ^ -(value & 1)
 
 
 def _read_use(bits: Bits, stream: StreamHeader, kind: int, *, is_partial: bool) -> bool:
