@@ -108,9 +108,9 @@ def wire(
         for bucket in sorted(config.paths.buckets) if not read_only else ():
             objects.check(bucket)
         engine = stack.enter_context(closing(open_engine(config)))
-        owner = f"{metadata.find_identity()}{subpath.konifer}"
-        spool = stack.enter_context(closing(_open_spool(config, directory, name, owner)))
-        cache = _open_cache(config, directory, str(metadata.find_identity()))
+        identity = str(metadata.find_identity())
+        spool = stack.enter_context(closing(_open_spool(config, directory, name, f"{identity}{subpath.konifer}")))
+        cache = _open_cache(config, directory, identity)
         root = _find_root(metadata, subpath, read_only=read_only)
         _rehearse(metadata, root, read_only=read_only)
         settings = _read_settings(config, dialect, show_virtual=show_virtual, read_only=read_only)

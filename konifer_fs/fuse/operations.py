@@ -66,7 +66,7 @@ class Operations(pyfuse3.Operations):
         self.reader = self._offload.reader
         self._inodes = self._session.inodes
         self.kernel_caches = self._session.kernel_caches
-        self.coherence = self._coherence = self._session.coherence
+        self.coherence = self._session.coherence
         self._files = OpenFiles(self._session)
         self._virtual_files = VirtualFiles(self._session)
         self._xattrs = XattrsAhead(self._session)
@@ -93,7 +93,7 @@ class Operations(pyfuse3.Operations):
 
         While no store answers a directory is told as it is known, so that drafts in it can be found.
         """
-        text, parent, mark = to_text(name), self._inodes[parent_inode].node, self._coherence.mark()
+        text, parent, mark = to_text(name), self._inodes[parent_inode].node, self.coherence.mark()
         if isinstance(parent, Directory) and (draft := self._fs.tree.find_draft(parent, text)):
             return self._session.introduce(draft, self._fs.tree.stat(draft), parent_inode, text, mark)
         try:
@@ -101,7 +101,7 @@ class Operations(pyfuse3.Operations):
         except NoSuchName:
             if isinstance(parent, VirtualDirectory) or may_appear(text):
                 raise
-            return absent(self._coherence.believe_absent(self._inodes[parent_inode], text, mark))
+            return absent(self.coherence.believe_absent(self._inodes[parent_inode], text, mark))
         except StoreUnreachable:
             known = self._inodes.find_directory(parent_inode, text)
             if known is None:
@@ -124,7 +124,7 @@ class Operations(pyfuse3.Operations):
         """Make a directory."""
         parent = await self._session.directory(parent_inode)
         ownership = owned(ctx, mode & 0o7777, parent, inherit_mode=True)
-        text, mark = to_text(name), self._coherence.mark()
+        text, mark = to_text(name), self.coherence.mark()
         node = await self._offload.ask(self._fs.edits.make_directory, parent, text, ownership)
         self._inodes.note_change(parent_inode, touched_ns=node.ownership.ctime_ns)
         return self._session.introduce(node, self._fs.tree.stat(node), parent_inode, text, mark)
@@ -136,7 +136,7 @@ class Operations(pyfuse3.Operations):
         """Make a symbolic link."""
         parent = await self._session.any_directory(parent_inode)
         ownership = owned(ctx, 0o777, parent) if isinstance(parent, Directory) else Ownership()
-        text, mark = to_text(name), self._coherence.mark()
+        text, mark = to_text(name), self.coherence.mark()
         made = parent, text, to_text(target), ownership, caller(ctx)
         node = await self._offload.ask(self._fs.edits.make_symlink, *made)
         touched_ns = node.ownership.ctime_ns if isinstance(node, Symlink) else None
@@ -204,7 +204,7 @@ class Operations(pyfuse3.Operations):
                 replaced.generation += 1
             exchanged = {changed[1]: changed[0]} if _ON_CLASH[flags] is OnClash.EXCHANGE else {}
             self._files.note_renamed({changed[0]: changed[1], **exchanged})
-            self._coherence.note_moved(changed, moved)
+            self.coherence.note_moved(changed, moved)
         elif _ON_CLASH[flags] is OnClash.EXCHANGE:
             raise ReadOnly("a link here changes places with none")
         else:
@@ -225,7 +225,7 @@ class Operations(pyfuse3.Operations):
                 isinstance(node, Directory) and rest > 0 and not known.is_outdated
             ):
                 return to_attributes(self._fs.tree.stat(node), inode, max(0.0, rest))
-            mark = self._coherence.mark()
+            mark = self.coherence.mark()
             node, shown = await self._offload.ask(self._read, node)
         except MovedOn:
             if not self._fs.files.opened.is_open(known.node.id):
@@ -252,7 +252,7 @@ class Operations(pyfuse3.Operations):
         """Set size, mode, owner and modification time."""
         changeable(self._session.node(inode))
         is_resized = not fields.update_size or await self._files.truncate(inode, fh, attr.st_size)
-        known, mark = self._inodes[inode], self._coherence.mark()
+        known, mark = self._inodes[inode], self.coherence.mark()
         is_current = known.believed_until > mark.at and not (known.is_outdated or fields.update_size)
         change = to_ownership(attr, fields)
         if not is_resized:

@@ -78,7 +78,7 @@ class FileSystem:
         self._drafts = Drafts()
         self._contents = Contents(objects, spool, cache)
         waiting = Waiting()
-        self._commits = Commits(metadata, objects, engine, spool, settings, waiting)
+        commits = Commits(metadata, objects, engine, spool, settings, waiting)
         sizes = Sizes(metadata, objects, read_only=settings.read_only)
         self._accesses = Accesses(metadata)
         renderer = Renderer(metadata, objects, engine, self._contents, spool)
@@ -121,17 +121,17 @@ class FileSystem:
             show_virtual=settings.show_virtual,
         )
         self.files: Final = Files(
-            metadata, self._contents, spool, self._drafts, self._commits, settings, variants.prepare_eager
+            metadata, self._contents, spool, self._drafts, commits, settings, variants.prepare_eager
         )
         self.orphans: Final = Orphans(metadata, self._drafts, self.files)
         self.latecomers: Final = Latecomers(metadata, self._drafts)
         self._restoring = Restoring(
-            spool, self._drafts, self._commits, waiting, self.latecomers, Bases(metadata, self._drafts)
+            spool, self._drafts, commits, waiting, self.latecomers, Bases(metadata, self._drafts)
         )
-        self.retries: Final = Retries(self._commits, self.files, self._drafts, waiting, self.latecomers)
-        self.edits: Final = Edits(metadata, self.tree, self.files, self._drafts, self._commits)
-        self.moves: Final = Moves(metadata, self.tree, self.files, self._drafts, self._commits, spool)
-        self.xattrs: Final = Xattrs(metadata, self._commits)
+        self.retries: Final = Retries(commits, self.files, self._drafts, waiting, self.latecomers)
+        self.edits: Final = Edits(metadata, self.tree, self.files, self._drafts, commits)
+        self.moves: Final = Moves(metadata, self.tree, self.files, self._drafts, commits, spool)
+        self.xattrs: Final = Xattrs(metadata, commits)
         self._evictions = Evictions(self.tree, metadata, self._contents)
 
     def list_directory(self, directory: AnyDirectory) -> AnyListing:

@@ -69,22 +69,22 @@ class Listing:
         self._made = 0
         self.read_at = time.monotonic()
 
-    def at_hand(self, index: int) -> Sequence[Row] | None:
-        """Give the rows from `index` on that are in memory, none at the end; None when a store has to be asked."""
-        skipped = index - (len(self._names) - len(self._page))
+    def at_hand(self, place: int) -> Sequence[Row] | None:
+        """Give the rows from `place` on that are in memory, none at the end; None when a store has to be asked."""
+        skipped = place - (len(self._names) - len(self._page))
         if 0 <= skipped < len(self._page):
             return self._page[skipped:]
-        return () if self._complete and index >= len(self._names) else None
+        return () if self._complete and place >= len(self._names) else None
 
-    def read(self, index: int) -> Sequence[Row]:
-        """Give some rows from `index` on, at least one unless it is the end."""
-        while index >= len(self._names) and not self._complete:
+    def read(self, place: int) -> Sequence[Row]:
+        """Give some rows from `place` on, at least one unless it is the end."""
+        while place >= len(self._names) and not self._complete:
             self._read_page()
-        rows = self.at_hand(index)
+        rows = self.at_hand(place)
         while rows is None:
-            rows = self._look_up(range(index, min(index + _LOOKED_UP_AT_ONCE, len(self._names))))
-            index += _LOOKED_UP_AT_ONCE
-            rows = rows or self.at_hand(index)
+            rows = self._look_up(range(place, min(place + _LOOKED_UP_AT_ONCE, len(self._names))))
+            place += _LOOKED_UP_AT_ONCE
+            rows = rows or self.at_hand(place)
         return rows
 
     def _read_page(self) -> None:

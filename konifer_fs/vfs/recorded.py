@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from konifer_fs.spool import Spool
 from konifer_fs.vfs.listing import Row
@@ -20,8 +20,6 @@ from konifer_fs.vfs.virtual.scratch import write_scratch
 from konifer_fs.workflows.workshop import Scratch
 
 T = TypeVar("T")
-
-_encode: Final = json.JSONEncoder().encode
 
 
 class _Page(NamedTuple):
@@ -79,7 +77,7 @@ def _written(found: Iterator[Sequence[Record]], pages: list[_Page]) -> Iterator[
     """Give the bytes of each page, and tell in `pages` where they are."""
     first = offset = 0
     for records in found:
-        piece = _encode(records).encode()
+        piece = json.dumps(records).encode()
         if records:
             pages.append(_Page(first, first + len(records), offset, len(piece)))
         first += len(records)

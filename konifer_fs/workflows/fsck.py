@@ -178,10 +178,6 @@ class _Digest:
         self.size += len(piece)
         self.sha256.update(piece)
 
-    def writelines(self, pieces: Iterable[bytes]) -> None:
-        for piece in pieces:
-            self.write(piece)
-
 
 def _read(objects: ObjectStore, ref: ObjectRef) -> tuple[int, bytes]:
     digest = _Digest()
