@@ -58,11 +58,9 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Occupied:
-    """A name in a directory that is locked, and what it denotes."""
+class Occupied(Spot):
+    """One that something has."""
 
-    place: Place
-    name: str
     node: Node
 
 
@@ -184,11 +182,11 @@ def _moves_directory(old: Occupied, new: Spot, on_clash: OnClash) -> bool:
 
 def _carry_out(connection: Connection, old: Occupied, new: Spot, request: Request) -> Node:
     _lock_assets(connection, old.node, new.node)
-    moves = [(_made(connection, old), Spot(new.place, new.name, new.node))]
+    moves: list[tuple[Node, Spot]] = [(_made(connection, old), new)]
     if request.on_clash is OnClash.EXCHANGE and new.node is not None:
         other = _made(connection, Occupied(new.place, new.name, new.node))
         connection.execute(sql_names.PARK, {"id": other.id})
-        moves.append((other, Spot(old.place, old.name, old.node)))
+        moves.append((other, old))
     elif new.node is not None:
         _clear(connection, moves[0][0], new.node)
     rebases = [
