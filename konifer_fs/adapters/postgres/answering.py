@@ -1,6 +1,7 @@
 """What PostgreSQL's errors mean to us; the one place that knows them.
 
-Used by the store around every statement. Which statements may be sent again is decided here too.
+Used by the store around every statement, and by who looks at a database, or migrates it, without a store. Which
+statements may be sent again is decided here too.
 """
 
 import random
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from psycopg import Error, InterfaceError, OperationalError
+from psycopg import Connection, Error, InterfaceError, OperationalError, connect
 from psycopg.errors import ConnectionTimeout
 from psycopg_pool import PoolTimeout
 
@@ -20,6 +21,7 @@ from konifer_fs.domain.errors import StoreFull, StoreRefused, StoreUnreachable
 T = TypeVar("T")
 
 ATTEMPTS: Final = 4
+_CONNECT_SECONDS: Final = 10
 
 # Deadlock, serialization failure, and a variant that was inserted below an asset while we deleted it.
 _CONTENDED: Final = frozenset({"40P01", "40001", "23503"})
@@ -40,6 +42,13 @@ def answering() -> Iterator[None]:
         if error.sqlstate in _NO_ANSWER or is_lost(error) or isinstance(error, (ConnectionTimeout, PoolTimeout)):
             raise StoreUnreachable(_reason(error)) from error
         raise (StoreFull if error.sqlstate == _DISK_FULL else StoreRefused)(_reason(error)) from error
+
+
+@contextmanager
+def connected(conninfo: str) -> Iterator[Connection]:
+    """Connect for what needs no store, in autocommit; raises StoreUnreachable, StoreFull, StoreRefused."""
+    with answering(), connect(conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
+        yield connection
 
 
 def is_lost(error: Error) -> bool:

@@ -6,9 +6,9 @@ by one that cannot read what was there is noticed.
 
 from typing import Final
 
-from psycopg import Connection, connect
+from psycopg import Connection
 
-from konifer_fs.adapters.postgres.answering import answering
+from konifer_fs.adapters.postgres.answering import connected
 from konifer_fs.domain.dialect import Dialect
 from konifer_fs.domain.errors import DialectUnclear
 
@@ -36,7 +36,7 @@ def find_dialect(conninfo: str, stated: Dialect | None, *, read_only: bool) -> D
         DialectUnclear: it cannot be told, what is stated is another, or the rows are of several; never when read-only.
         StoreUnreachable, StoreRefused: the server does not answer, or not as it must.
     """
-    with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+    with connected(conninfo) as connection:
         try:
             return _decide(connection, stated)
         except DialectUnclear:

@@ -7,10 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from psycopg import connect
 from psycopg.conninfo import make_conninfo
 
-from konifer_fs.adapters.postgres.answering import answering
+from konifer_fs.adapters.postgres.answering import connected
 from konifer_fs.adapters.postgres.trusting import find_authorities
 
 _FACTS = """
@@ -44,7 +43,7 @@ def spell_conninfo(
 
 def examine(conninfo: str) -> ServerFacts:
     """Ask the server; raises StoreUnreachable, StoreRefused."""
-    with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+    with connected(conninfo) as connection:
         before = time.time()
         version, has_ltree, clock = connection.execute(_FACTS).fetchone() or (0, False, 0.0)
         now = (before + time.time()) / 2

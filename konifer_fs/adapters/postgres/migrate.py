@@ -12,9 +12,9 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
-from psycopg import Connection, connect
+from psycopg import Connection
 
-from konifer_fs.adapters.postgres.answering import answering
+from konifer_fs.adapters.postgres.answering import connected
 from konifer_fs.adapters.postgres.attaching import add_triggers, has_triggers
 from konifer_fs.adapters.postgres.indexes import add_indexes
 from konifer_fs.domain.errors import SchemaMismatch
@@ -95,23 +95,19 @@ def list_migrations(folder: str) -> list[Migration]:
 
 def migrate_database(conninfo: str, *, join: bool = False, triggers: bool = False) -> Migrated:
     """Do `migrate` on the database at `conninfo`; raises StoreUnreachable and StoreRefused too."""
-    with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+    with connected(conninfo) as connection:
         return migrate(connection, join=join, triggers=triggers)
 
 
 def rehearse_migration(conninfo: str) -> None:
     """Do `migrate` on the database at `conninfo` and undo it; raises StoreUnreachable and StoreRefused too."""
-    with (
-        answering(),
-        connect(conninfo, autocommit=True, connect_timeout=10) as connection,
-        connection.transaction(force_rollback=True),
-    ):
+    with connected(conninfo) as connection, connection.transaction(force_rollback=True):
         migrate(connection)
 
 
 def check_database(conninfo: str, *, read_only: bool = False) -> bool:
     """Do `check` on the database at `conninfo`; raises StoreUnreachable and StoreRefused too."""
-    with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+    with connected(conninfo) as connection:
         return check(connection, read_only=read_only)
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from psycopg import connect
-
-from konifer_fs.adapters.postgres.answering import answering
+from konifer_fs.adapters.postgres.answering import connected
 
 # Of an UPDATE the columns differ by Konifer's version: that of any is looked for.
 _MISSING: Final = """
@@ -26,5 +24,5 @@ SELECT 'USAGE ON SEQUENCE konifer_fs.node_id_seq'
 
 def list_missing_privileges(conninfo: str) -> Sequence[str]:
     """Give what the role is not granted, as GRANT spells it; raises StoreUnreachable, StoreRefused."""
-    with answering(), connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+    with connected(conninfo) as connection:
         return [missing for (missing,) in connection.execute(_MISSING)]
