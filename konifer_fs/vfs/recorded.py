@@ -11,6 +11,8 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from konifer_fs.spool import Spool
@@ -86,9 +88,10 @@ def _written(found: Iterator[Sequence[Record]], pages: list[_Page]) -> Iterator[
 
 
 def _read_ahead(pages: Iterator[T]) -> Generator[T]:
-    """Give the pages, each read while the one before is used: the database works meanwhile."""
+    """Give the pages, each read while the one before is used, in the caller's haste: the database works meanwhile."""
+    read = partial(copy_context().run, next, pages, None)
     with ThreadPoolExecutor(1) as reader:
-        following = reader.submit(next, pages, None)
+        following = reader.submit(read)
         while (page := following.result()) is not None:
-            following = reader.submit(next, pages, None)
+            following = reader.submit(read)
             yield page
