@@ -236,8 +236,9 @@ def _copy(source: int, target: int, size: int) -> None:
 
 
 def _told_full(error: Exception) -> Exception:
-    full = isinstance(error, OSError) and error.errno in FULL
-    return SpoolFull(os.strerror(error.errno or 0)) if full and isinstance(error, OSError) else error
+    if isinstance(error, OSError) and error.errno in FULL:
+        return SpoolFull(os.strerror(error.errno))
+    return error
 
 
 def remove(path: Path) -> None:

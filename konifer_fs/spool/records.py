@@ -135,5 +135,5 @@ def _telling_full() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise SpoolFull(os.strerror(error.errno or 0)) from error
+            raise SpoolFull(os.strerror(error.errno)) from error
         raise

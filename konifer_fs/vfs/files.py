@@ -133,9 +133,7 @@ class Files:
     def _open_draft(self, draft: Draft, *, writable: bool, truncate: bool) -> OpenFile:
         opened = OpenFile(entry=draft.base, writable=writable)
         with draft.lock:
-            if not self._drafts.holds(draft):
-                raise MovedOn
-            if self._gave_way(draft):
+            if not self._drafts.holds(draft) or self._gave_way(draft):
                 raise MovedOn
             if truncate:
                 self._truncate_for(opened, draft)
@@ -320,9 +318,7 @@ class Files:
         while True:
             draft = self._shadows.begin(entry, copy=not truncate)
             with draft.lock:
-                if not self._drafts.holds(draft):
-                    continue
-                if truncate and self._gave_way(draft):
+                if not self._drafts.holds(draft) or (truncate and self._gave_way(draft)):
                     continue
                 if opened.draft not in {None, draft}:  # Somebody has turned the handle over to his meanwhile.
                     self.settle(draft)
