@@ -87,7 +87,7 @@ class AnnotationEdit:
         grown = len(labels) > len(now.labels) or len(tags) > len(now.tags)
         if grown and (len(labels) > MAX_LABELS or len(tags) > MAX_TAGS):
             raise TooManyAttributes(f"at most {MAX_LABELS} labels and {MAX_TAGS} tags")
-        if self.private and sum(len(name.encode()) + len(value) for name, value in private.items()) > MAX_PRIVATE_BYTES:
+        if sum(len(name.encode()) + len(value) for name, value in private.items()) > MAX_PRIVATE_BYTES:
             raise TooManyAttributes(f"private attributes take at most {MAX_PRIVATE_BYTES} bytes")
         return Annotations(
             alt=now.alt if self.alt is None else self.alt,

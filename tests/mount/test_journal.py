@@ -54,13 +54,14 @@ def test_what_was_being_written_is_back_as_what_it_is(mounted: MountFactory) -> 
     said = annotate(directory / "half.jpg")
     (directory / "half.jpg").rename(directory / "moved.jpg")
     number = (directory / "moved.jpg").stat().st_ino
+    annotate(directory / ".hidden")
     mount.kill()
     let_go(*descriptors.values())
     revive(mount)
     written["moved.jpg"] = written.pop("half.jpg")
     assert contents(directory) == written
     assert (state(directory / "moved.jpg"), state(directory / ".hidden")) == ("incomplete", "local")
-    assert annotations(directory / "moved.jpg") == said
+    assert annotations(directory / "moved.jpg") == annotations(directory / ".hidden") == said
     found = (directory / "moved.jpg").stat()
     assert (found.st_ino, found.st_mode & 0o777) == (number, 0o640)
     mount.remount()
