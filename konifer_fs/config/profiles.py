@@ -1,11 +1,11 @@
 """The variant profiles of a file, and Konifer's parameters where a file has them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from konifer_fs.config import convert
-from konifer_fs.config.blocks import check_block, converted
+from konifer_fs.config.blocks import converted, list_blocks
 from konifer_fs.config.errors import ConfigError
 from konifer_fs.config.keys import check_profile_keys
 from konifer_fs.domain.errors import ExpressionMalformed
@@ -20,8 +20,9 @@ _PIXELS: Final = "pixels"
 def read_profiles(source: str, profiles: object) -> dict[str, Request | None]:
     """Give the profiles by lower-cased name; None is one whose variants are no files."""
     found: dict[str, Request | None] = {}
-    for name, block in _list_blocks(source, profiles):
-        full = f"variant-profiles.{name}"
+    blocks = list_blocks(source, "variant-profiles", profiles, named_by="name", noun="name", spell=_full_name)
+    for name, block in blocks:
+        full = _full_name(name)
         if not _NAME.fullmatch(name):
             fault = f"has {convert.shown(name)}; names are made of letters, digits and - . _ ~"
             raise ConfigError(f"{source}: variant-profiles {fault}")
@@ -45,19 +46,5 @@ def read_parameters(source: str, name: str, values: Mapping[str, Any]) -> Reques
         raise ConfigError(f"{source}: {name}.{error.detail}") from None
 
 
-def _list_blocks(source: str, profiles: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give (name, block) from both of Konifer's spellings, a map by name or a list of blocks with `name`."""
-    if isinstance(profiles, dict):
-        for name, block in profiles.items():
-            if block is not None:
-                check_block(source, f"variant-profiles.{name}", block)
-                yield name, block
-        return
-    if not isinstance(profiles, list | None):
-        fault = f"must be a map by name or a list of blocks, not {convert.shown(profiles)}"
-        raise ConfigError(f"{source}: variant-profiles {fault}")
-    for index, block in enumerate(profiles or ()):
-        check_block(source, f"variant-profiles[{index}]", block)
-        if not isinstance(block.get("name"), str):
-            raise ConfigError(f"{source}: variant-profiles[{index}].name must be text, the profile's name")
-        yield block["name"], {key: value for key, value in block.items() if key != "name"}
+def _full_name(name: str) -> str:
+    return f"variant-profiles.{name}"

@@ -1,18 +1,18 @@
 """The blocks of `paths` in a file: from both spellings of the list, and all spellings of the keys, to PathRules."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
 from konifer_fs.config import convert
-from konifer_fs.config.blocks import check_block, converted, descend
+from konifer_fs.config.blocks import converted, descend, list_blocks
 from konifer_fs.config.errors import ConfigError
 from konifer_fs.config.keys import KEYS_OF_A_PATH, PREPROCESSING, check_path_keys
-from konifer_fs.config.paths import ExpireStrategy, PathRule, PathRules, Preprocessing
+from konifer_fs.config.paths import ExpireStrategy, PathRule, PathRules
 from konifer_fs.config.profiles import read_parameters
 from konifer_fs.domain.errors import ExpressionMalformed
-from konifer_fs.domain.normalise import check_consistent
+from konifer_fs.domain.normalise import bounded, check_consistent
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.domain.transformation import Request
 
@@ -25,7 +25,7 @@ def read_rules(source: str, paths: object, profiles: Profiles) -> PathRules:
     Raises:
         ConfigError: a block, key or value is not understood, or what holds at a pattern does not go together.
     """
-    blocks = list(_list_blocks(source, paths))
+    blocks = list(list_blocks(source, "paths", paths, named_by="path", noun="pattern", spell=_name))
     rules = PathRules(
         tuple(
             PathRule.from_pattern(pattern, _read_changes(source, _name(pattern), block, profiles))
@@ -39,23 +39,6 @@ def read_rules(source: str, paths: object, profiles: Profiles) -> PathRules:
 
 def _name(pattern: str) -> str:
     return f'paths."{pattern}"'
-
-
-def _list_blocks(source: str, paths: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give (pattern, block) from both of Konifer's spellings, a map by pattern or a list of blocks with `path`."""
-    if isinstance(paths, dict):
-        for pattern, block in paths.items():
-            if block is not None:
-                check_block(source, _name(pattern), block)
-                yield pattern, block
-        return
-    if not isinstance(paths, list | None):
-        raise ConfigError(f"{source}: paths must be a map by pattern or a list of blocks, not {convert.shown(paths)}")
-    for index, block in enumerate(paths or ()):
-        check_block(source, f"paths[{index}]", block)
-        if not isinstance(block.get("path"), str):
-            raise ConfigError(f"{source}: paths[{index}].path must be text, the pattern that the block is for")
-        yield block["path"], {key: value for key, value in block.items() if key != "path"}
 
 
 def _read_changes(source: str, name: str, block: Mapping[str, Any], profiles: Profiles) -> dict[str, Any]:
@@ -99,14 +82,9 @@ def _check_together(source: str, name: str, rules: PathRules, rule: PathRule) ->
     settings = rules.settings_for(AssetPath(rule.segments))
     if settings.expire.strategy is not ExpireStrategy.NEVER and settings.expire.ttl is None:
         raise ConfigError(f"{source}: {name}.transform.expire.ttl must say how long")
-    if settings.preprocessing.enabled:
+    wanted = settings.preprocessing
+    if wanted.enabled:
         try:
-            check_consistent(_bounded(settings.preprocessing))
+            check_consistent(bounded(wanted.request, wanted.max_width, wanted.max_height))
         except ExpressionMalformed as error:
             raise ConfigError(f"{source}: {name}.transform.preprocessing: {error.detail}") from None
-
-
-def _bounded(wanted: Preprocessing) -> Request:
-    """Give what is asked for, with the bounds where it leaves a side open."""
-    width, height = wanted.request.width or wanted.max_width, wanted.request.height or wanted.max_height
-    return replace(wanted.request, width=width, height=height)

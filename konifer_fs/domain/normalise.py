@@ -79,14 +79,18 @@ def preprocessed(
     Raises:
         ExpressionMalformed: the parameters do not go together.
     """
-    bounded = replace(request, width=request.width or max_width, height=request.height or max_height)
-    wanted = _transformation(bounded, original, orientation)
+    wanted = _transformation(bounded(request, max_width, max_height), original, orientation)
     return replace(
         wanted,
         width=max(1, wanted.width),
         height=max(1, wanted.height),
         can_upscale=max_width is None and max_height is None,
     )
+
+
+def bounded(request: Request, max_width: int | None, max_height: int | None) -> Request:
+    """Give a request with bounds where it leaves a side open."""
+    return replace(request, width=request.width or max_width, height=request.height or max_height)
 
 
 def asked_box(wanted: Transformation, dialect: Dialect) -> Size:

@@ -47,7 +47,7 @@ SENTENCES = [
     ("filesystem.uid = true", "filesystem.uid must be a whole number from 0 to 4294967294, not true"),
     ("paths = 5", "paths must be a map by pattern or a list of blocks, not '5'"),
     ("paths = [ 5 ]", "paths[0] must be a block { ... }, not '5'"),
-    ("paths = [ { path = /a }\n{ lqip = [] } ]", "paths[1].path must be text, the pattern that the block is for"),
+    ("paths = [ { path = /a }\n{ lqip = [] } ]", "paths[1].path must be text, the pattern of the block"),
     ('paths { "/a" = 5 }', "paths.\"/a\" must be a block { ... }, not '5'"),
     ("paths.lqip = [blurhash]", 'paths."lqip" must be a block { ... }, not a list'),
     ('paths { "/a".object-store = x }', "paths.\"/a\".object-store must be a block { ... }, not 'x'"),
@@ -121,7 +121,7 @@ SENTENCES = [
     ("variant-profiles = 5", "variant-profiles must be a map by name or a list of blocks, not '5'"),
     ("variant-profiles.a = 5", "variant-profiles.a must be a block { ... }, not '5'"),
     ("variant-profiles = [5]", "variant-profiles[0] must be a block { ... }, not '5'"),
-    ("variant-profiles = [{ w = 5 }]", "variant-profiles[0].name must be text, the profile's name"),
+    ("variant-profiles = [{ w = 5 }]", "variant-profiles[0].name must be text, the name of the block"),
     (
         "variant-profiles = [{ name = a, w = 5 }\n{ name = a, w = 6 }]",
         "variant-profiles.a is there twice; upper and lower case are alike",
