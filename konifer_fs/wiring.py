@@ -132,10 +132,11 @@ def wire(
 
 
 def _figures_of_connections(metadata: PostgresStore) -> list[Figure]:
+    count = metadata.count_connections
     return [
-        Figure("konifer_fs_connections", "Connections to the database.", lambda: metadata.count_connections().open),
-        Figure("konifer_fs_connections_idle", "Of these, unused ones.", lambda: metadata.count_connections().idle),
-        Figure("konifer_fs_connections_awaited", "Who waits for one.", lambda: metadata.count_connections().awaited),
+        Figure("konifer_fs_connections", "Connections to the database.", lambda: count().open),
+        Figure("konifer_fs_connections_idle", "Unused connections to the database.", lambda: count().idle),
+        Figure("konifer_fs_connections_awaited", "Callers that wait for a connection to it.", lambda: count().awaited),
     ]
 
 

@@ -1,7 +1,7 @@
-"""The control socket: how `status` and `umount` talk to a running mount.
+"""The control socket: how commands talk to a running mount.
 
 A request is one line of JSON, `{"command": …}` and its arguments; the answer is one line or more, until the daemon
-closes. What the commands do is given by `serve`. Who may connect is settled by the socket's directory (`runtime`).
+closes. What is done then is in `replies`. Who may connect is settled by the socket's directory (`runtime`).
 """
 
 import json

@@ -202,7 +202,7 @@ def _check_spool(directory: Path) -> Check:
     kind = _find_type(existing)
     free = shutil.disk_usage(existing).free
     finding = f"{directory} on {kind}, {free / 2**30:.1f} GiB free"
-    if kind in _NETWORK or (kind.startswith("fuse.")):
+    if kind in _NETWORK or kind.startswith("fuse."):
         return Check(name="spool", well=False, finding=f"{finding}: set filesystem.spool-dir to a local disk")
     if free < _LITTLE_SPACE:
         return Check(name="spool", well=False, finding=f"{finding}: make room, or set filesystem.spool-dir elsewhere")

@@ -1,6 +1,6 @@
 """Running mounts as the commands see them: found by their sockets, asked, and waited for.
 
-Used by `status`, `umount` and `drafts`. What a daemon answers is made in `reports`.
+Used by the commands that are about mounts. What a daemon answers is made in `reports`.
 """
 
 import os

@@ -75,7 +75,7 @@ class Operations(pyfuse3.Operations):
         filesystem.reports.figures.extend(
             [
                 Figure("konifer_fs_changes_told", "1 while others' changes are told.", lambda: self.coherence.is_told),
-                Figure("konifer_fs_changes_silent_seconds", "Since any were.", lambda: self.coherence.silence),
+                Figure("konifer_fs_changes_silent_seconds", "Since the feed told.", lambda: self.coherence.silence),
                 Figure("konifer_fs_inodes", "Inodes that the kernel knows.", lambda: len(self._inodes)),
             ]
         )

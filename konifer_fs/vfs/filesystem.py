@@ -230,7 +230,7 @@ def _figures_of_contents(traffic: Traffic, cache: Cache | None) -> Iterator[Figu
     yield Figure("konifer_fs_fetched_bytes_total", "What was read from the store.", lambda: traffic.fetched_bytes)
     if cache is not None:
         yield Figure("konifer_fs_cache_bytes", "What the cache of contents takes of its disk.", lambda: cache.used)
-        yield Figure("konifer_fs_cache_max_bytes", "What it may take of it.", lambda: cache.max_bytes)
+        yield Figure("konifer_fs_cache_max_bytes", "What the cache may take of its disk.", lambda: cache.max_bytes)
 
 
 def _renderings(settings: Settings) -> Renderings:

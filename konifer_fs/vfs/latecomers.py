@@ -17,7 +17,7 @@ class Latecomers:
     """
 
     def __init__(self, metadata: MetadataStore, drafts: Drafts) -> None:
-        self.on_made: Callable[[], None] = _do_nothing
+        self.on_made: Callable[[], None] = lambda: None
         self._metadata = metadata
         self._drafts = drafts
 
@@ -51,7 +51,3 @@ class Latecomers:
             if not (self._drafts.find(directory, beside) or self._metadata.find_child(directory, beside)):
                 return beside
             now += timedelta(seconds=1)
-
-
-def _do_nothing() -> None:
-    pass

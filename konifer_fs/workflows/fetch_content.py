@@ -102,7 +102,7 @@ class Contents:
                 content.expected_size = self._objects.size(ref)
         except FileNotFoundError as error:
             self.release(content)
-            raise ObjectMissing(ref.key) from error
+            raise ObjectMissing(f"{ref.bucket}/{ref.key}") from error
         except BaseException:
             self.release(content)
             raise

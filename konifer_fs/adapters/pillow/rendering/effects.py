@@ -73,10 +73,15 @@ def pad(image: Image.Image, amount: int, color: Color) -> Image.Image:
     return canvas
 
 
+def to_linear(value: float) -> float:
+    """Give the linear light, 0 to 1, of a level of sRGB."""
+    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+
 @cache
 def _table_of(wanted: Filter) -> ImageFilter.Color3DLUT:
     """Give the table of a filter: a matrix on linear light."""
-    linear = [_to_linear(node / (_NODES - 1)) for node in range(_NODES)]
+    linear = [to_linear(node / (_NODES - 1)) for node in range(_NODES)]
     rows = [[[weight * level for level in linear] for weight in row] for row in _MATRICES[wanted]]
     table = [
         _to_srgb(reds[red] + greens[green] + blues[blue])
@@ -86,10 +91,6 @@ def _table_of(wanted: Filter) -> ImageFilter.Color3DLUT:
         for reds, greens, blues in rows
     ]
     return ImageFilter.Color3DLUT(_NODES, table)
-
-
-def _to_linear(value: float) -> float:
-    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
 
 
 def _to_srgb(value: float) -> float:

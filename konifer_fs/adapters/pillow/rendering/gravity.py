@@ -10,6 +10,7 @@ from typing import Final
 
 from PIL import Image
 
+from konifer_fs.adapters.pillow.rendering.effects import to_linear
 from konifer_fs.domain.geometry import Size
 from konifer_fs.domain.transformation import Gravity
 
@@ -21,6 +22,7 @@ _SKIN: Final = (0.78, 0.57, 0.44)
 _DARK: Final = 5.0
 _EDGE_WEIGHT: Final = 5.0
 _WHITE_X: Final = 95.047
+_LINEAR: Final = tuple(to_linear(level / 255) for level in range(256))
 _TO_XYZ: Final = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
 
 
@@ -114,11 +116,3 @@ def _blur_row(row: Sequence[float], sigma: float) -> list[float]:
     weights = [math.exp(-(offset**2) / (2 * sigma**2)) for offset in range(-reach, reach + 1)]
     wide = [row[0]] * reach + [*row] + [row[-1]] * reach
     return [sum(map(float.__mul__, wide[at : at + len(weights)], weights)) for at in range(len(row))]
-
-
-def _linear(level: int) -> float:
-    value = level / 255
-    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-
-
-_LINEAR: Final = tuple(map(_linear, range(256)))
