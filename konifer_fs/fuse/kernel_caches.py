@@ -116,7 +116,7 @@ class KernelCaches:
             self._tell_names(doubts.names, _EXPIRE_ONLY)
         for number in doubts.attributes:
             if doubts.all_names or not self._is_replaced(number):
-                self._write(_NOTIFY_INVAL_INODE, _INODE.pack(number, _ATTRIBUTES_ONLY, 0))
+                self.drop_attributes(number)
 
     def _tell_unneeded(self, unneeded: Unneeded) -> None:
         numbers = unneeded.numbers

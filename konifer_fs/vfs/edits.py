@@ -1,7 +1,7 @@
 """Changing the tree: making and removing names, and what chmod, chown and utimensat set. Moving is in `moves`."""
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from konifer_fs.domain.errors import (
     DirectoryNotEmpty,
@@ -180,13 +180,7 @@ def _without_set_id(node: RealNode, change: Ownership) -> Ownership:
 
 
 def _merged(now: Ownership, change: Ownership) -> Ownership:
-    return Ownership(
-        mode=now.mode if change.mode is None else change.mode,
-        uid=now.uid if change.uid is None else change.uid,
-        gid=now.gid if change.gid is None else change.gid,
-        mtime_ns=now.mtime_ns if change.mtime_ns is None else change.mtime_ns,
-        ctime_ns=now.ctime_ns if change.ctime_ns is None else change.ctime_ns,
-    )
+    return replace(now, **{name: value for name, value in asdict(change).items() if value is not None})
 
 
 def _now(ownership: Ownership) -> Ownership:

@@ -7,6 +7,7 @@ file over to it. Thread-safe: drafts lock themselves.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, NoReturn
 
 from konifer_fs.domain.errors import (
@@ -77,9 +78,7 @@ class Files:
         now_ns = time.time_ns()
         draft = Draft(
             id=self._numbers.take(), directory=directory, name=name, file=self._spool.create(), named_ns=now_ns,
-            ownership=Ownership(
-                mode=ownership.mode, uid=ownership.uid, gid=ownership.gid, mtime_ns=now_ns, ctime_ns=now_ns
-            ),
+            ownership=replace(ownership, mtime_ns=now_ns, ctime_ns=now_ns),
         )  # fmt: skip
         try:
             self._drafts.add(draft)

@@ -25,6 +25,7 @@ from konifer_fs.domain.thumbnails import (
 from konifer_fs.ports import MetadataStore, StoredVariant
 from konifer_fs.vfs.shown import ShownNames
 from konifer_fs.vfs.virtual.nodes import (
+    Names,
     Preparation,
     Reading,
     VirtualDirectory,
@@ -66,9 +67,23 @@ class Thumbnails:
 
     def directory_of(self, directory: Directory) -> VirtualDirectory:
         """Give `D/.sh_thumbnails` of a directory that was just read."""
+        return self._make_directory(directory, _Kinds(self, directory))
+
+    def directory_of_size(self, directory: Directory, size: str) -> VirtualDirectory:
+        """Give `D/.sh_thumbnails/<size>`."""
+        return self._make_directory(directory, _Files(self, directory, size), size)
+
+    def _make_directory(self, directory: Directory, names: Names, *place: str) -> VirtualDirectory:
         like = self.variants.settings.defaults.stat_directory(directory)
-        stat = as_directory(like, node_id=virtual_id(directory.id, SHARED))
-        return VirtualDirectory(stat=stat, names=_Kinds(self, directory))
+        stat = as_directory(like, node_id=virtual_id(directory.id, SHARED, *place))
+        return VirtualDirectory(stat=stat, names=names)
+
+    def refreshed(self, directory: Directory) -> Directory:
+        """Read a directory again; raises MovedOn when it is gone."""
+        current = self.metadata.refresh(directory)
+        if not isinstance(current, Directory):
+            raise MovedOn
+        return current
 
     def find_entry(self, directory: Directory, digest: str) -> tuple[str, Entry] | None:
         """Give the entry that is asked for by `digest`, and its name."""
@@ -104,13 +119,13 @@ class _Kinds:
     _directory: Directory
 
     def refreshed(self) -> VirtualDirectory:
-        return self._all.directory_of(_refreshed(self._all, self._directory))
+        return self._all.directory_of(self._all.refreshed(self._directory))
 
     def find(self, name: str) -> VirtualDirectory | None:
-        return _make_size(self._all, self._directory, name) if name in SIZES else None
+        return self._all.directory_of_size(self._directory, name) if name in SIZES else None
 
     def list_all(self) -> Iterator[Sequence[tuple[str, VirtualNode]]]:
-        yield [(name, _make_size(self._all, self._directory, name)) for name in SIZES]
+        yield [(name, self._all.directory_of_size(self._directory, name)) for name in SIZES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +134,10 @@ class _Files:
 
     _all: Thumbnails
     _directory: Directory
-    _kind: str
+    _size: str
 
     def refreshed(self) -> VirtualDirectory:
-        return _make_size(self._all, _refreshed(self._all, self._directory), self._kind)
+        return self._all.directory_of_size(self._all.refreshed(self._directory), self._size)
 
     def find(self, name: str) -> VirtualFile | Preparation | None:
         found = self._all.find_entry(self._directory, name.removesuffix(_SUFFIX)) if name.endswith(_SUFFIX) else None
@@ -136,7 +151,7 @@ class _Files:
         variants = self._all.variants
         shelf = variants.read_shelf(entry)
         try:
-            wanted = shelf.normalise(thumbnail_request(SIZES[self._kind], shelf.source))
+            wanted = shelf.normalise(thumbnail_request(SIZES[self._size], shelf.source))
         except OrientationUnknown:
             return variants.workshop.find_orientation(shelf.original)
         if stored := shelf.find(wanted):
@@ -199,16 +214,3 @@ class _TextedReading:
     def close(self) -> None:
         """Let go of the PNG."""
         self.plain.close()
-
-
-def _make_size(everything: Thumbnails, directory: Directory, kind: str) -> VirtualDirectory:
-    like = everything.variants.settings.defaults.stat_directory(directory)
-    stat = as_directory(like, node_id=virtual_id(directory.id, SHARED, kind))
-    return VirtualDirectory(stat=stat, names=_Files(everything, directory, kind))
-
-
-def _refreshed(everything: Thumbnails, directory: Directory) -> Directory:
-    current = everything.metadata.refresh(directory)
-    if not isinstance(current, Directory):
-        raise MovedOn
-    return current
