@@ -65,15 +65,13 @@ def explained(readiness: Readiness | None = None, *, failed: int = 1, misused: i
     except BrokenPipeError:
         raise
     except (ConfigError, OptionError, LaunchFailed, KoniferFsError, MountRefused, OSError) as error:
-        code = misused if isinstance(error, ConfigError | OptionError) else failed
-        if isinstance(error, LaunchFailed):
-            code = error.code
+        is_misuse = error.is_misuse if isinstance(error, LaunchFailed) else isinstance(error, ConfigError | OptionError)
         reason = _spell(error) if isinstance(error, OSError) else str(error)
         if readiness:
-            readiness.tell_failure(reason, code)
+            readiness.tell_failure(reason, is_misuse=is_misuse)
         _note(reason)
         drop_output()
-        sys.exit(code)
+        sys.exit(misused if is_misuse else failed)
 
 
 def _spell(error: OSError) -> str:

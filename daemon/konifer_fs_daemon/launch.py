@@ -17,11 +17,11 @@ _UNWIND: Final = 60.0
 
 
 class LaunchFailed(Exception):
-    """The daemon did not come up; `code` is the exit code for the command."""
+    """The daemon did not come up; `is_misuse` is whether its arguments or its configuration are wrong."""
 
-    def __init__(self, reason: str, code: int) -> None:
+    def __init__(self, reason: str, *, is_misuse: bool = False) -> None:
         super().__init__(reason)
-        self.code = code
+        self.is_misuse = is_misuse
 
 
 class Readiness:
@@ -35,17 +35,17 @@ class Readiness:
 
     def tell_ready(self) -> None:
         """Say that the mountpoint answers."""
-        self._tell("", 0)
+        self._tell("")
 
-    def tell_failure(self, reason: str, code: int) -> None:
-        """Say why it does not come up, and the exit code for the command; no effect after `tell_ready`."""
-        self._tell(reason, code)
+    def tell_failure(self, reason: str, *, is_misuse: bool) -> None:
+        """Say why it does not come up, as `LaunchFailed` does; no effect after `tell_ready`."""
+        self._tell(reason, is_misuse=is_misuse)
 
-    def _tell(self, reason: str, code: int) -> None:
+    def _tell(self, reason: str, *, is_misuse: bool = False) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with os.fdopen(descriptor, "w", encoding="utf-8") as pipe:
-                json.dump({"reason": reason, "code": code}, pipe)
+                json.dump({"reason": reason, "is_misuse": is_misuse}, pipe)
 
 
 def launch(arguments: Sequence[str], log: Path) -> None:
@@ -64,11 +64,11 @@ def launch(arguments: Sequence[str], log: Path) -> None:
         os.close(theirs)
         said = _wait(daemon, pipe)
     if not said:
-        raise LaunchFailed(f"the daemon ended with {daemon.wait(_UNWIND)}; the end of {log}:\n{_tail(log)}", 1)
+        raise LaunchFailed(f"the daemon ended with {daemon.wait(_UNWIND)}; the end of {log}:\n{_tail(log)}")
     answer = json.loads(said)
     if answer["reason"]:
         daemon.wait(_UNWIND)
-        raise LaunchFailed(answer["reason"], answer["code"])
+        raise LaunchFailed(answer["reason"], is_misuse=answer["is_misuse"])
     # It lives on as init's child: without this, Popen warns that it was left running.
     daemon.returncode = 0
 

@@ -99,6 +99,9 @@ def test_the_helper_tells_by_its_code_what_went_wrong(unmounted: Mount, tmp_path
     (place / "occupied").touch()
     failed = helper(config, place, "-o", data_dir, environ=environ)
     assert (failed.returncode, "is not empty" in failed.stderr) == (32, True)
+    (place / "occupied").unlink()
+    of_daemon = helper(config, place, "-o", f"ro,subpath=/absent,{data_dir}", environ=environ)
+    assert (of_daemon.returncode, "/absent is not in the store" in of_daemon.stderr) == (32, True)
 
 
 def test_systemd_is_told_when_it_is_mounted_that_it_lives_and_when_it_ends(unmounted: Mount, tmp_path: Path) -> None:
