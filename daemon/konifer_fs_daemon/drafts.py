@@ -13,7 +13,7 @@ from typing import Any
 
 from konifer_fs.config import load
 from konifer_fs.domain.path import AssetPath
-from konifer_fs.spool import list_kept
+from konifer_fs.spool import list_kept, read_owner
 from konifer_fs.vfs.shown import spell_labels
 from konifer_fs.wiring import spool_directory
 from konifer_fs_daemon.control import DaemonSilent, NobodyAnswers, ask
@@ -45,7 +45,8 @@ def list_all(mountpoint: Path | None, note: Note, *, config_file: Path | None, d
     spool = spool_directory(config, config.data_dir) / mount_name(place)
     if not spool.is_dir():
         raise MountRefused(f"no konifer-fs is mounted at {place}, and {spool.parent} has no spool of one")
-    return [{**_read(file, record), "mountpoint": str(place)} for file, record in list_kept(spool)]
+    root = AssetPath.from_konifer(read_owner(spool).partition("/")[2])
+    return [{**_read(file, record, root), "mountpoint": str(place)} for file, record in list_kept(spool)]
 
 
 def _ask(status: Listed) -> list[Listed]:
@@ -56,11 +57,11 @@ def _ask(status: Listed) -> list[Listed]:
     return [{**draft, "mountpoint": status["mountpoint"]} for draft in answer["drafts"]]
 
 
-def _read(file: Path, record: Listed) -> Listed:
-    """Give a draft as its record tells of it, in the words of a running mount."""
-    path = AssetPath.from_ltree(record["path"])
+def _read(file: Path, record: Listed, root: AssetPath) -> Listed:
+    """Give a draft as its record tells of it, in the words of a running mount of `root`."""
+    labels = AssetPath.from_ltree(record["path"]).labels[len(root.labels) :]
     return {
-        "name": "/".join(("", *spell_labels(path.labels), record["name"] or "")),
+        "name": "/".join(("", *spell_labels(labels), record["name"] or "")),
         "state": record["state"],
         "bytes": file.stat().st_size,
         "age_seconds": round(time.time() - record["since_ns"] / 1e9, 1),

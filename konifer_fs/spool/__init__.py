@@ -28,13 +28,14 @@ from konifer_fs.domain.errors import KoniferFsError, SpoolInUse, StoreRefused
 from konifer_fs.spool.files import Allowance, Empty, SpoolFile, fingerprint_of, remove
 from konifer_fs.spool.records import Record, SpoolRecord, read_record, replace_synced, take_marks
 
-__all__ = ["Allowance", "Kept", "Record", "Spool", "SpoolFile", "fingerprint_of", "list_kept"]
+__all__ = ["Allowance", "Kept", "Record", "Spool", "SpoolFile", "fingerprint_of", "list_kept", "read_owner"]
 
 log = logging.getLogger(__name__)
 
 _DRAFTS: Final = "drafts"
 _RENDERINGS: Final = "renderings"
 _LEFTOVERS: Final = "leftovers"
+_OWNER: Final = "owner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class Spool:
 
     Args:
         directory: made with mode 0700 when it is not there.
-        owner: what this spool belongs to, for people and for comparing: store identity and subpath.
+        owner: what this spool belongs to, for people and for comparing: store identity and subpath, `<uuid>/users/123`.
         max_bytes: for drafts and fetched contents together.
         local_max_bytes: for local files, which are charged to `local` instead.
 
@@ -82,8 +83,8 @@ class Spool:
             raise
 
     def _claim(self, owner: str) -> None:
-        file = self.directory / "owner"
-        known = file.read_text() if file.exists() else ""
+        file = self.directory / _OWNER
+        known = read_owner(self.directory)
         if known != owner and self._holds_anything():
             whose = f"of {known}" if known else f"of which {file} does not tell whose they are"
             raise SpoolInUse(f"{self.directory} holds drafts {whose}, this mount is of {owner}")
@@ -184,6 +185,12 @@ class Spool:
             blank.remove()
         self._empty.clear()
         os.close(self._lock)
+
+
+def read_owner(directory: Path) -> str:
+    """Give whom a spool belongs to, as `Spool` was told, or nothing where that was not written down."""
+    file = directory / _OWNER
+    return file.read_text() if file.exists() else ""
 
 
 def list_kept(directory: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

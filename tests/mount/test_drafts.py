@@ -93,6 +93,17 @@ def test_bytes_can_be_exported_also_from_a_spool(mount: Mount, tmp_path: Path, i
 
 
 @TOLD
+def test_drafts_of_a_subpath_have_the_names_that_they_had_when_mounted(mounted: MountFactory, tmp_path: Path) -> None:
+    mount = mounted(subpath="/users/some__20one")
+    (mount.path / "a b").mkdir()
+    (mount.path / "a b" / "empty.jpg").touch()
+    assert set(listed(mount)) == {"/a b/empty.jpg"}
+    mount.umount()
+    assert set(listed(mount)) == {"/a b/empty.jpg"}
+    assert drafts(mount, "--export", tmp_path, mount.path).strip() == str(tmp_path / "a b" / "empty.jpg")
+
+
+@TOLD
 @pytest.mark.parametrize("second", ["empty.jpg", "empty.jpg/below.jpg"])
 def test_drafts_of_two_mounts_that_would_have_one_name_are_not_exported(
     mounted: MountFactory, tmp_path: Path, second: str
