@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 
 import pytest
 
@@ -28,6 +29,19 @@ def test_drafts_in_directories_can_be_read_on(cuttable: Mount, wire: Wire) -> No
         assert [path.read_bytes() for path in paths] == [jpeg(0), jpeg(1)]
     with failing(errno.EIO):
         (below / "other.jpg").read_bytes()
+
+
+@READ_ON
+def test_who_lists_many_names_meanwhile_is_told_at_once(cuttable: Mount, wire: Wire) -> None:
+    listing = os.open(cuttable.path / "-" / "labels", os.O_RDONLY | os.O_DIRECTORY)
+    wire.fall_silent()
+    with failing(errno.EIO):
+        (cuttable.path / "new").mkdir()
+    for _ in range(3):  # a second after the last, one of them asks the database itself
+        with failing(errno.EIO):
+            os.listdir(listing)  # noqa: PTH208 - of an open one
+    os.close(listing)
+    assert re.search("/-/labels\t.*did not answer a moment ago", (cuttable.path / "-" / "errors").read_text())
 
 
 @READ_ON

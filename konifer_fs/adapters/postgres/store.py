@@ -332,7 +332,7 @@ class PostgresStore:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Iterator[Sequence[T]]:
-        with answering(), self._pool.connection() as connection:
+        with answering(), self._connection() as connection:
             yield from work(connection, *args, **kwargs)
 
     def _change(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
