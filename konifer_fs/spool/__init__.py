@@ -26,9 +26,11 @@ from uuid import uuid4
 
 from konifer_fs.domain.errors import KoniferFsError, SpoolInUse, StoreRefused
 from konifer_fs.spool.files import Allowance, Empty, SpoolFile, fingerprint_of, remove
-from konifer_fs.spool.records import Record, SpoolRecord, read_record, replace_synced, take_marks
+from konifer_fs.spool.records import Record, SpoolRecord, read_record, replace_synced, take_marks, telling_full
 
-__all__ = ["Allowance", "Kept", "Record", "Spool", "SpoolFile", "fingerprint_of", "list_kept", "read_owner"]
+__all__ = [
+    "Allowance", "Kept", "Record", "Spool", "SpoolFile", "fingerprint_of", "list_kept", "read_owner", "telling_full",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +105,7 @@ class Spool:
         return any((self.directory / _LEFTOVERS).iterdir())
 
     def create(self) -> SpoolFile:
-        """Give an open, empty spool file for a draft."""
+        """Give an open, empty spool file for a draft. Raises SpoolFull."""
         try:
             path, descriptor, record = self._empty.pop()
         except IndexError:
@@ -114,8 +116,12 @@ class Spool:
         return file
 
     def scratch(self) -> BinaryIO:
-        """Give an unnamed file that is gone when closed; charge what is put into it with `drafts.take`."""
-        return cast(BinaryIO, tempfile.TemporaryFile(dir=self.directory))
+        """Give an unnamed file that is gone when closed; charge what is put into it with `drafts.take`.
+
+        Raises SpoolFull.
+        """
+        with telling_full():
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=self.directory))
 
     @contextmanager
     def made_elsewhere(self) -> Iterator[Path]:

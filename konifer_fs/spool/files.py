@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from konifer_fs.domain.errors import ContentUnreadable, MovedOn, SpoolFull
 from konifer_fs.domain.variant import Fingerprint
-from konifer_fs.spool.records import FULL, Record, SpoolRecord
+from konifer_fs.spool.records import Record, SpoolRecord, telling_full
 
 _PIECE: Final = 1 << 20
 _MOST_EMPTY: Final = 16
@@ -84,11 +84,15 @@ class SpoolFile:
         self._is_discarded = False
 
     def open(self) -> None:
-        """Open the file, making it when it is not there; no effect when it is open. Raises MovedOn once discarded."""
+        """Open the file, making it when it is not there; no effect when it is open.
+
+        Raises SpoolFull; MovedOn once discarded.
+        """
         if self._is_discarded:
             raise MovedOn(self.path.name)
         if self._descriptor < 0:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            with telling_full():
+                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def close(self) -> None:
         """Close the file and keep it; no effect when it is closed."""
@@ -116,35 +120,26 @@ class SpoolFile:
         """Write all of `content` at `offset`."""
         end = max(self.size, offset + len(content))
         self._own(self.size)
-        self._allowance.take(end - self.size)
-        try:
+        with self._growing(end):
             view = memoryview(content)
             while view:
                 written = os.pwrite(self._descriptor, view, offset)
                 view, offset = view[written:], offset + written
-        except OSError as error:
-            raise self._undone(end, error) from error
         self.size = end
 
     def truncate(self, size: int) -> None:
         """Cut, or lengthen with zeros, to `size` bytes."""
         self._own(min(size, self.size))
-        self._allowance.take(max(0, size - self.size))
-        try:
+        with self._growing(size):
             os.ftruncate(self._descriptor, size)
-        except OSError as error:
-            raise self._undone(size, error) from error
         self._allowance.take(min(0, size - self.size))
         self.size = size
 
     def fill_from(self, descriptor: int, size: int) -> None:
         """Copy the `size` bytes of another open file into this empty one, within the kernel."""
-        self._allowance.take(size)
-        try:
+        with self._growing(size):
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             _copy(descriptor, self._descriptor, size)
-        except (OSError, ContentUnreadable) as error:
-            raise self._undone(size, error) from error
         self.size = size
 
     def fingerprint(self) -> Fingerprint:
@@ -207,22 +202,30 @@ class SpoolFile:
         beside = self.path.with_suffix(".copy")
         copy = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            _copy(self._descriptor, copy, size)
-            if self.record.is_saved:
-                os.fsync(copy)
-            beside.replace(self.path)
-            os.dup2(copy, self._descriptor, inheritable=False)
-        except OSError as error:
+            with telling_full():
+                _copy(self._descriptor, copy, size)
+                if self.record.is_saved:
+                    os.fsync(copy)
+                beside.replace(self.path)
+                os.dup2(copy, self._descriptor, inheritable=False)
+        except BaseException:
             beside.unlink(missing_ok=True)
-            raise _told_full(error) from error
+            raise
         finally:
             os.close(copy)
 
-    def _undone(self, charged: int, error: Exception) -> Exception:
-        """Bring file and charge back to `self.size`; gives the error to raise."""
-        os.ftruncate(self._descriptor, self.size)
-        self._allowance.take(min(0, self.size - charged))
-        return _told_full(error)
+    @contextmanager
+    def _growing(self, size: int) -> Iterator[None]:
+        """Charge what `size` bytes are more than before; file and charge are as they were if it fails."""
+        grown = max(0, size - self.size)
+        self._allowance.take(grown)
+        try:
+            with telling_full():
+                yield
+        except BaseException:
+            os.ftruncate(self._descriptor, self.size)
+            self._allowance.take(-grown)
+            raise
 
 
 def _copy(source: int, target: int, size: int) -> None:
@@ -233,12 +236,6 @@ def _copy(source: int, target: int, size: int) -> None:
         if not copied:
             raise ContentUnreadable(f"it ends after {at} of {size} bytes")
         at += copied
-
-
-def _told_full(error: Exception) -> Exception:
-    if isinstance(error, OSError) and error.errno in FULL:
-        return SpoolFull(os.strerror(error.errno))
-    return error
 
 
 def remove(path: Path) -> None:

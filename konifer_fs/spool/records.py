@@ -16,7 +16,7 @@ from konifer_fs.domain.errors import SpoolFull
 
 Record = Mapping[str, Any]
 
-FULL: Final = {ENOSPC, EDQUOT, EFBIG}
+_FULL: Final = {ENOSPC, EDQUOT, EFBIG}
 # A write of up to so much is done or not done, whenever this process is killed.
 _PAGE: Final = 4096
 
@@ -71,7 +71,7 @@ class SpoolRecord:
 
     def _write(self, text: bytes) -> None:
         """Write in place: the first line is what counts, so what is left of a longer one does not matter."""
-        with _telling_full():
+        with telling_full():
             if self._descriptor < 0:
                 self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             os.pwrite(self._descriptor, text, 0)
@@ -84,7 +84,7 @@ class SpoolRecord:
 def replace_synced(path: Path, text: bytes) -> None:
     """Let a file hold `text`, or what it held before: it is on disk when this returns. Raises SpoolFull."""
     temporary = path.with_suffix(".new")
-    with _telling_full(), temporary.open("wb") as stream:
+    with telling_full(), temporary.open("wb") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
@@ -129,11 +129,11 @@ def _sync_directory(path: Path) -> None:
 
 
 @contextmanager
-def _telling_full() -> Iterator[None]:
+def telling_full() -> Iterator[None]:
     """Turn the errors of a full disk into SpoolFull."""
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in _FULL:
             raise SpoolFull(os.strerror(error.errno)) from error
         raise

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final, cast
 
 from konifer_fs.domain.errors import ContentUnreadable, KoniferFsError, MovedOn
 from konifer_fs.ports import Part
+from konifer_fs.spool import telling_full
 
 log = logging.getLogger(__name__)
 
@@ -175,13 +176,17 @@ class Arrival:
                     self.file.close()
 
     def _take(self, run: range, content: bytes, at: int) -> None:
-        """Write what has come, and show it but for the run's last piece. Raises MovedOn once nobody wants it."""
+        """Write what has come, and show it but for the run's last piece.
+
+        Raises SpoolFull; MovedOn once nobody wants it.
+        """
         if self._is_closed:
             raise MovedOn
         end = at + len(content)
         view = memoryview(content)
-        while view:
-            view = view[os.pwrite(self.file.fileno(), view, end - len(view)) :]
+        with telling_full():
+            while view:
+                view = view[os.pwrite(self.file.fileno(), view, end - len(view)) :]
         self._note_here(range(at // PIECE, min(end // PIECE, run.stop - 1)))
 
     def _note_here(self, pieces: range) -> None:

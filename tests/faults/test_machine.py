@@ -4,10 +4,11 @@ import errno
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -28,12 +29,24 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a di
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MiB."""
+    """A disk of 2 MiB and up to 100 files."""
     place = tmp_path / "disk"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place], check=True, timeout=60)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,nr_inodes=100", "none", place], check=True, timeout=60)
     yield place
     subprocess.run(["umount", "--lazy", place], check=True, timeout=60)
+
+
+def take_bytes(filler: Path) -> None:
+    """Leave no byte free on the disk of a directory."""
+    free = os.statvfs(filler)
+    (filler / "file").write_bytes(bytes(free.f_bavail * free.f_frsize))
+
+
+def take_names(filler: Path) -> None:
+    """Leave no file free on the disk of a directory."""
+    for number in range(os.statvfs(filler).f_favail):
+        (filler / str(number)).touch()
 
 
 @as_root
@@ -42,19 +55,41 @@ def test_a_full_disk_fails_writes_and_nothing_else(mounted: MountFactory, small_
     mount = mounted(config=f'filesystem.spool-dir = "{small_disk}"')
     (mount.path / "stored.jpg").write_bytes(jpeg())
     filler = small_disk / "filler"
-    free = os.statvfs(small_disk)
-    filler.write_bytes(bytes(free.f_bavail * free.f_frsize))
+    filler.mkdir()
+    take_bytes(filler)
     with failing(errno.ENOSPC):
         (mount.path / "large.jpg").write_bytes(jpeg() + bytes(3 << 20))
     with (mount.path / "stored.jpg").open("r+b") as file, failing(errno.ENOSPC):
         os.pwrite(file.fileno(), bytes(3 << 20), len(jpeg()))
     assert (mount.path / "stored.jpg").read_bytes() == jpeg()
-    filler.unlink()
+    shutil.rmtree(filler)
     for name in ("large.jpg", "stored.jpg"):
         (mount.path / name).write_bytes(jpeg(1))
         assert ((mount.path / name).read_bytes(), state(mount.path / name)) == (jpeg(1), "ready")
     hold_clean(mount.config_file, mount.data_dir, *AT_REST)
     mount.umount()
+
+
+@as_root
+@pytest.mark.parametrize("take", [take_bytes, take_names])
+@pytest.mark.semantics("A spool disk that is full")
+def test_what_a_full_disk_has_no_room_for_cannot_be_read(
+    mounted: MountFactory, small_disk: Path, take: Callable[[Path], object]
+) -> None:
+    (mounted("moto").path / "stored.jpg").write_bytes(jpeg())
+    mount = mounted("moto", config=f'filesystem {{ spool-dir = "{small_disk}", cache-max-bytes = 0 }}')
+    filler = small_disk / "filler"
+    filler.mkdir()
+    take(filler)
+    with failing(errno.ENOSPC):
+        (mount.path / "new.jpg").write_bytes(jpeg(1))
+    for name in ("stored.jpg", "-/info.json"):
+        with failing(errno.ENOSPC):
+            (mount.path / name).read_bytes()
+    assert "Traceback" not in mount.log()
+    assert "/stored.jpg: The spool is full: No space left on device" in mount.log()
+    shutil.rmtree(filler)
+    assert (mount.path / "stored.jpg").read_bytes() == jpeg()
 
 
 @pytest.mark.semantics("A spool disk that is full")
