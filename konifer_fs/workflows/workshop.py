@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import Final
 from uuid import UUID
 
+from konifer_fs.domain.errors import SpoolFull
 from konifer_fs.domain.transformation import Placeholder
 from konifer_fs.ports import StoredVariant
 from konifer_fs.spool import Spool
@@ -121,8 +122,13 @@ class Workshop:
             return
         with self._spool.made_elsewhere() as target:
             self._renderer.render(order, target)
-            self._make_room(target.stat().st_size)
-            scratch = Scratch(self._spool, os.open(target, os.O_RDONLY | os.O_CLOEXEC))
+            descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._make_room(os.fstat(descriptor).st_size)
+        except SpoolFull:
+            os.close(descriptor)
+            raise
+        scratch = Scratch(self._spool, descriptor)
         with self._lock:
             self._scratch[order.key] = scratch
             if len(self._scratch) > _SCRATCH_KEPT:

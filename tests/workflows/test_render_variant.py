@@ -1,5 +1,7 @@
 """Making variants, over an object store in memory, a metadata store of rows in a list, and an engine of text."""
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -254,6 +256,21 @@ def test_a_read_only_mount_keeps_what_it_renders_to_itself(stores: Stores) -> No
     workshop.close()
     assert stores.spool.drafts.used > 0
     del scratch
+    assert stores.spool.drafts.used == 0
+
+
+def test_a_rendering_that_cannot_be_opened_takes_no_room(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path | str, flags: int, mode: int = 0o777) -> int:
+        if Path(path).parent.name == "renderings":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opened(path, flags, mode)
+
+    opened = os.open
+    monkeypatch.setattr(os, "open", refuse)
+    workshop = stores.workshop(read_only=True)
+    with pytest.raises(OSError, match="Too many open files"):
+        workshop.demand(stores.order).result(SECONDS)
+    workshop.close()
     assert stores.spool.drafts.used == 0
 
 
