@@ -164,7 +164,8 @@ class Drafts:
                 if key in self._by_name:
                     raise NameTaken(draft.name)
                 self._by_name[key] = draft
-                self._renamed_ns[draft.directory.id] = draft.named_ns
+                renamed_ns = self._renamed_ns.get(draft.directory.id, 0)
+                self._renamed_ns[draft.directory.id] = max(renamed_ns, draft.named_ns)
             self._by_id[draft.id] = draft
 
     def rename(self, draft: Draft, directory: Directory, name: str | None) -> None:
@@ -197,13 +198,14 @@ class Drafts:
         Raises NameTaken, and changes nothing, when another draft has the name.
         """
         with self._lock:
-            is_named = self._by_name.get((draft.directory.id, draft.name or "")) is draft
+            here, there = (draft.directory.id, draft.name or ""), (directory.id, name)
+            is_named = self._by_name.get(here) is draft
             is_numbered = self._by_id.get(draft.id) is draft
-            if is_named and self._by_name.get((directory.id, name), draft) is not draft:
+            if is_named and self._by_name.get(there, draft) is not draft:
                 raise NameTaken(name)
-            if is_named and draft.name is not None:
-                del self._by_name[draft.directory.id, draft.name]
-                self._by_name[directory.id, name] = draft
+            if is_named and there != here:
+                del self._by_name[here]
+                self._by_name[there] = draft
                 self._renamed_ns[directory.id] = time.time_ns()
             if is_numbered:
                 del self._by_id[draft.id]

@@ -199,6 +199,12 @@ def test_a_directorys_mtime_stays_when_a_file_in_it_changes(place: Path) -> None
     (place / "file").chmod(0o600)
     os.setxattr(place / "file", "user.a", b"text")
     assert modification_time(place) == 1_000_000_000
+    (place / "draft").touch()
+    moved = modification_time(place)
+    with (place / "file").open("r+b") as file:
+        file.write(PICTURE)
+    place.chmod(0o755)
+    assert (modification_time(place), moved > 10**18) == (moved, True)
 
 
 @pytest.mark.semantics("Access times are not kept: they are told as the modification time")

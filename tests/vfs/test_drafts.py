@@ -31,6 +31,22 @@ def test_a_directory_lists_the_drafts_that_have_names_there(tmp_path: Path) -> N
     assert drafts.list_in(THERE) == drafts.list_all() == []
 
 
+def test_the_times_of_a_directory_move_only_when_a_name_comes(tmp_path: Path) -> None:
+    spool, drafts = Spool(tmp_path, owner="", max_bytes=1, local_max_bytes=1), Drafts()
+    new, over_entry = (
+        Draft(
+            id=number, directory=HERE, name=str(number), file=spool.create(), ownership=Ownership(), named_ns=named_ns
+        )
+        for number, named_ns in ((4, 500), (5, 0))
+    )
+    drafts.add(new)
+    drafts.add(over_entry)
+    drafts.readdress(new, HERE, "4", 6)
+    assert drafts.renamed_ns(HERE) == 500
+    drafts.readdress(new, HERE, "other", 6)
+    assert (drafts.renamed_ns(HERE) or 0) > 500
+
+
 def test_drafts_elsewhere_make_no_work(tmp_path: Path) -> None:
     spool, drafts = Spool(tmp_path, owner="", max_bytes=1, local_max_bytes=1), Drafts()
     before = count_lines(lambda: drafts.list_in(HERE))
