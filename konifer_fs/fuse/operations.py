@@ -319,7 +319,9 @@ class Operations(pyfuse3.Operations):
         """Make an empty file; refuse devices, FIFOs and sockets."""
         if not stat.S_ISREG(mode):
             raise KindUnsupported(to_text(name))
-        info, attributes = await self.create(parent_inode, name, mode, FlagT(os.O_EXCL), ctx)
+        parent = await self._session.directory(parent_inode)
+        ownership = owned(ctx, mode & 0o7777, parent)
+        info, attributes = await self._files.create(parent, parent_inode, to_text(name), ownership, os.O_EXCL)
         await self._files.release(info.fh)
         return attributes
 

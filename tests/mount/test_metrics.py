@@ -37,10 +37,12 @@ def address() -> str:
 def test_figures_are_told_over_http(mounted: MountFactory, address: str) -> None:
     mount = mounted(config=f'filesystem {{ metrics-address = "{address}", deadline = 2s, drain = 0s }}')
     (mount.path / "a.jpg").write_bytes(PICTURE)
+    os.mknod(mount.path / "made.jpg")
     with urlopen(f"http://{address}/metrics", timeout=10) as answer:
         report = answer.read().decode()
     assert figure(report, 'konifer_fs_operations_total{errno="OK",operation="create"}') == 1
     assert figure(report, 'konifer_fs_operation_seconds_count{operation="create"}') == 1
+    assert figure(report, 'konifer_fs_operations_total{errno="OK",operation="mknod"}') == 1
     assert figure(report, 'konifer_fs_operation_seconds_bucket{le="+Inf",operation="flush"}') == 1
     assert 0 < figure(report, 'konifer_fs_operation_seconds_sum{operation="flush"}') < 30
     assert figure(report, "konifer_fs_oldest_pending_seconds") == 0
