@@ -1,11 +1,12 @@
 """What names and entries are read as, case by case. Trees are made by SQL, as others make them."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from psycopg import Connection
 
-from konifer_fs.adapters.postgres import reading
+from konifer_fs.adapters.postgres import naming, reading
 from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.formats import ImageFormat
 from konifer_fs.domain.node import ROOT_ID, Directory, Entry, derived_id
@@ -35,6 +36,26 @@ def test_another_assets_id_in_a_clashing_name_is_no_name(connection: Connection)
     trees.add_asset(connection, "root.a")
     other = trees.add_asset(connection, "root.a")
     assert reading.find_child(connection, at(connection, "root.a"), f"0.{other}.jpeg") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("0", 0),
+        ("7.jpeg", 7),
+        (f"7.{UUID(int=0)}.jxl", 7),
+        (f"{10**18 - 1}.gif", 10**18 - 1),
+        (f"{10**18}.gif", None),
+        ("7.txt", None),
+        ("7.jpg", None),
+        ("07.png", None),
+    ],
+)
+def test_who_looks_for_a_default_name_and_who_takes_a_name_agree_on_what_may_be_one(
+    name: str, number: int | None
+) -> None:
+    assert reading.default_entry_id(name) == number
+    assert naming.may_be_default(name) == (number is not None)
 
 
 def test_a_named_file_wins_over_a_default_name(connection: Connection) -> None:

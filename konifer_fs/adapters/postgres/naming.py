@@ -4,10 +4,8 @@ A foreign writer's clash is settled when its directory gets a row: the directory
 its default name, a symbolic link gets its id appended.
 """
 
-import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from psycopg import Connection
 
@@ -15,12 +13,8 @@ from konifer_fs.adapters.postgres import places, reading, sql_names
 from konifer_fs.adapters.postgres.pipelining import at_once
 from konifer_fs.adapters.postgres.places import Place
 from konifer_fs.domain.errors import MovedOn, NameTaken
-from konifer_fs.domain.formats import ImageFormat
 from konifer_fs.domain.node import Directory, Entry, Ownership, Symlink, derived_id
 from konifer_fs.domain.path import AssetPath, candidate_labels, encode_name
-
-_EXTENSIONS: Final = "|".join(re.escape(known.extension) for known in ImageFormat)
-_DEFAULT_NAME: Final = re.compile(rf"(0|[1-9][0-9]*)(\.[0-9a-f-]{{36}})?({_EXTENSIONS})?")
 
 
 def make_directories(connection: Connection, path: AssetPath) -> Directory:
@@ -95,8 +89,8 @@ def evict_stale(connection: Connection, place: Place, name: str, but: int | None
 
 
 def may_be_default(name: str) -> bool:
-    """Whether an entry without a name may show under `name`, so that it is worth a look."""
-    return _DEFAULT_NAME.fullmatch(name) is not None
+    """Whether an entry without a name may show under `name`."""
+    return reading.default_entry_id(name) is not None
 
 
 def adopt(connection: Connection, place: Place, name: str) -> None:

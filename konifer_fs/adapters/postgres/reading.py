@@ -18,6 +18,7 @@ from konifer_fs.adapters.postgres import rows, sql_read
 from konifer_fs.domain.asset import Annotations
 from konifer_fs.domain.dialect import read_attributes
 from konifer_fs.domain.errors import MovedOn, SchemaMismatch
+from konifer_fs.domain.formats import ImageFormat
 from konifer_fs.domain.node import Directory, Entry, Node, Symlink
 from konifer_fs.domain.path import AssetPath, candidate_labels
 from konifer_fs.domain.variant import Fingerprint
@@ -26,7 +27,8 @@ from konifer_fs.ports import AssetFacts, BytesBelow, NewEntry
 PAGE: Final = 2000
 # So many names are looked for at once, without asking first whether any can be there.
 _FEW: Final = 10
-_DEFAULT_NAME: Final = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9a-f-]{36})?(\.[a-z]+)?")
+_EXTENSIONS: Final = "|".join(re.escape(known.extension) for known in ImageFormat)
+_DEFAULT_NAME: Final = re.compile(rf"(0|[1-9][0-9]{{0,17}})(\.[0-9a-f-]{{36}})?({_EXTENSIONS})?")
 _BY_DEFAULT_NAME: Final = 11
 
 
@@ -46,10 +48,15 @@ def find_directory(connection: Connection, path: AssetPath) -> Directory | None:
     return rows.directory_at(path, row) if row else None
 
 
+def default_entry_id(name: str) -> int | None:
+    """Give the id of the one entry that may show under `name` without having a name, so that it is worth a look."""
+    number = _DEFAULT_NAME.fullmatch(name)
+    return int(number[1]) if number else None
+
+
 def find_child(connection: Connection, parent: Directory, name: str) -> Node | None:
     """Give what `name` denotes: a directory, else a named file or symlink, else an entry's default name."""
-    number = _DEFAULT_NAME.fullmatch(name)
-    place = {"id": parent.id, "p": parent.path.ltree, "name": name, "entry": int(number[1]) if number else None}
+    place = {"id": parent.id, "p": parent.path.ltree, "name": name, "entry": default_entry_id(name)}
     paths = [parent.path.child(label).ltree for label in candidate_labels(name)]
     found = connection.execute(sql_read.CHILD, {**place, "paths": paths}).fetchall()
     if not found:
