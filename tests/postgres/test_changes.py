@@ -1,5 +1,6 @@
 """The change feed: what others commit is told, once it is visible, whoever commits when."""
 
+import os
 import random
 import threading
 import time
@@ -160,6 +161,13 @@ def test_a_feed_without_triggers_tells_nothing(migrated: str, connection: Connec
     heard = Heard()
     PostgresChangeFeed(migrated, application_name=OWN).follow(heard.tell)
     assert heard.told == []
+
+
+def test_a_feed_that_was_closed_leaves_no_descriptor(migrated: str) -> None:
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with following(migrated):
+        pass
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
 
 
 def test_who_may_not_make_triggers_is_told_which_are_wanted(connection: Connection) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import select
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -63,6 +64,7 @@ class PostgresChangeFeed:
         self._conninfo = conninfo
         self._own = application_name
         self._closed, self._close = os.pipe()
+        weakref.finalize(self, os.close, self._closed)  # `follow`, which waits for it, refers to the feed.
         self._is_closed = False
         self._notified = False
         self._was_interrupted = False
