@@ -22,7 +22,7 @@ from konifer_fs.wiring import is_fresh, open_database, open_objects
 from konifer_fs.workflows.fsck import Finding, Fsck
 from konifer_fs.workflows.gc import collect
 from konifer_fs.workflows.index import index
-from konifer_fs_daemon.fsck import CLEAN, CORRECTED, UNCORRECTED
+from konifer_fs_daemon.fsck import CLEAN, CORRECTED, FAILED, UNCORRECTED
 from konifer_fs_daemon.progress import Progress
 
 
@@ -44,30 +44,42 @@ def check_stores(
     before = datetime.now(UTC) - grace
     with _opened(config) as (examiner, objects), Progress("checking", lines=False) as progress:
         rows = progress.count(examiner.count_references())
-        fsck = Fsck(examiner=examiner, objects=objects, before=before, repair=repair, data=data, progress=rows.advance)
+        refused: list[StoreRefused] = []
+        fsck = Fsck(
+            examiner=examiner, objects=objects, before=before, repair=repair, data=data,
+            progress=rows.advance, refused=refused.append,
+        )  # fmt: skip
         findings = fsck.run(config.paths.buckets)
         corrected, left = _tell(findings, progress, as_json=as_json)
-    _summarise(rows.done, corrected, left, as_json=as_json)
-    return (CORRECTED if corrected else CLEAN) + (UNCORRECTED if left else CLEAN)
+    for error in refused:
+        click.echo(f"konifer-fs: {error}", err=True)
+    _summarise(rows.done, corrected, left, is_whole=not refused, as_json=as_json)
+    return (CORRECTED if corrected else CLEAN) + (UNCORRECTED if left else CLEAN) + (FAILED if refused else CLEAN)
 
 
 def collect_garbage(
     *, config_file: Path | None, data_dir: Path | None, in_memory: bool, grace: timedelta, dry_run: bool
 ) -> None:
-    """Remove orphaned objects, print a line for each and a summary. Raises ConfigError, KoniferFsError."""
+    """Remove orphaned objects, print a line for each and a summary.
+
+    Raises ConfigError, KoniferFsError, also when all was done that the stores did not refuse.
+    """
     config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
     before = datetime.now(UTC) - grace
     verb = "would be removed" if dry_run else "removed"
     count = freed = 0
+    refused: list[StoreRefused] = []
     with _opened(config) as (examiner, objects):
         used = examiner.list_buckets()
         for bucket in sorted(config.paths.buckets.difference(used)):
             click.echo(f"{bucket}: left alone, for no row refers to this bucket: it may be another store's", err=True)
-        for ref, found in collect(examiner, objects, before, remove=not dry_run):
+        for ref, found in collect(examiner, objects, before, remove=not dry_run, refused=refused.append):
             click.echo(f"{ref.bucket}/{ref.key}: {verb}, {found.size} bytes of {found.modified:%Y-%m-%d %H:%M:%S} UTC")
             count += 1
             freed += found.size
     click.echo(f"{count} orphaned objects, {freed} bytes, {verb}")
+    if refused:
+        raise StoreRefused("; ".join(error.detail for error in refused))
 
 
 def index_sizes(*, config_file: Path | None, data_dir: Path | None, in_memory: bool) -> None:
@@ -116,10 +128,10 @@ def _tell(findings: Iterable[Finding], progress: Progress, *, as_json: bool) -> 
     return told[True], told[False]
 
 
-def _summarise(rows: int, corrected: int, left: int, *, as_json: bool) -> None:
+def _summarise(rows: int, corrected: int, left: int, *, is_whole: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"rows": rows, "corrected": corrected, "left": left}))
-    elif corrected or left:
+    elif corrected or left or not is_whole:
         click.echo(f"{rows} rows compared with their objects: {corrected} findings corrected, {left} left")
     else:
         click.echo(f"{rows} rows compared with their objects: clean")

@@ -283,6 +283,7 @@ def fsck(**arguments: Any) -> None:  # noqa: ANN401
       damaged object               leaves it: not what was stored
       wrong size                   records the object's
       orphaned object              leaves it to `konifer-fs gc`
+      refused object               leaves it
       asset without original       leaves it
       low counter (of entry ids)   raises it
       dead name                    removes the name; its entry shows under a default one

@@ -39,6 +39,7 @@ class Kind(Enum):
     LOW_COUNTER = "low counter"
     DEAD_NAME = "dead name"
     NO_BUCKET = "unknown bucket"
+    REFUSED = "refused object"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Fsck:
     """A check of all that the stores hold.
 
     `before` is when an object must have been put to be called orphaned; later ones may be uploads under way.
-    `progress` is told how many more rows were compared.
+    `progress` is told how many more rows were compared, `refused` why a configured bucket could not be checked.
     """
 
     examiner: Examiner
@@ -65,6 +66,7 @@ class Fsck:
     repair: bool
     data: bool
     progress: Callable[[int], None]
+    refused: Callable[[StoreRefused], None]
 
     def run(self, configured: Collection[str]) -> Iterator[Finding]:
         """Give what is wrong in the buckets that are configured or that rows refer to, as it is found.
@@ -72,7 +74,8 @@ class Fsck:
         With `repair` it is put right where that loses nothing.
 
         Raises:
-            StoreUnreachable, StoreRefused: a store does not answer; what was given until then holds.
+            StoreUnreachable, StoreRefused: a store does not answer, or the database refuses; what was given until
+                then holds.
         """
         yield from self._check_counters()
         yield from self._check_names()
@@ -85,8 +88,9 @@ class Fsck:
                     yield from self._check_bucket(bucket, pool)
                 except StoreRefused as error:
                     if bucket in configured:
-                        raise
-                    yield self._tell_unknown(bucket, error)
+                        self.refused(error)
+                    else:
+                        yield self._tell_unknown(bucket, error)
 
     def _check_counters(self) -> Iterator[Finding]:
         for page in self.examiner.stream_low_counters():
@@ -137,11 +141,23 @@ class Fsck:
     def _judge(self, suspect: Suspect) -> Finding | None:
         """Look again at a row and its object, at the whole content of one that is there."""
         row, found = suspect
-        is_there = found is not None or self._wait_for_object(row)
-        finding = self._judge_content(row) if is_there else _missing(row)
+        finding = self._look_again(row, found)
         if finding is None or not (finding.corrected or self.examiner.is_unchanged(row)):
             return None
         return finding
+
+    def _look_again(self, row: Reference, found: StoredObject | None) -> Finding | None:
+        try:
+            if found is None and not self._wait_for_object(row):
+                return _missing(row)
+            size, sha256 = _read(self.objects, row.ref)
+        except ObjectMissing:
+            return _missing(row)
+        except ContentUnreadable as error:
+            return Finding(kind=Kind.DAMAGED, where=row.where, detail=str(error))
+        except StoreRefused as error:
+            return Finding(kind=Kind.REFUSED, where=row.where, detail=error.detail)
+        return self._judge_content(row, size, sha256)
 
     def _wait_for_object(self, row: Reference) -> bool:
         """Whether the object is there, at last when its upload has had its time."""
@@ -150,13 +166,7 @@ class Fsck:
             time.sleep(min(max(left, timedelta()), _UPLOAD).total_seconds())
         return self.objects.find_object(row.ref) is not None
 
-    def _judge_content(self, row: Reference) -> Finding | None:
-        try:
-            size, sha256 = _read(self.objects, row.ref)
-        except ObjectMissing:
-            return _missing(row)
-        except ContentUnreadable as error:
-            return Finding(kind=Kind.DAMAGED, where=row.where, detail=str(error))
+    def _judge_content(self, row: Reference, size: int, sha256: bytes) -> Finding | None:
         if row.sha256 not in {None, sha256}:
             detail = f"{_spell(row.ref)} is not what was stored: its SHA-256 is {sha256.hex()}, its size {size} bytes"
             return Finding(kind=Kind.DAMAGED, where=row.where, detail=detail)

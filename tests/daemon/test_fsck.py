@@ -271,6 +271,30 @@ def test_a_store_that_fails_in_the_middle_is_an_error_and_no_finding(site: Site)
     assert "cannot be reached" in done.stderr
 
 
+def test_a_bucket_that_cannot_be_looked_at_hides_no_other(site: Site) -> None:
+    site.store("/a", "tree.jpeg")
+    for name in ("odd", "others"):
+        moved = site.store(f"/{name}", "leaf.jpeg")
+        site.sql("UPDATE asset_variant SET object_store_bucket = %s WHERE asset_id = %s", name, moved.asset_id)
+    orphan = site.put(ObjectRef("others", ORPHAN), age=TWO_HOURS)
+    (site.objects / "assets").rename(site.objects / "away")
+    for name in ("assets", "odd"):
+        (site.objects / name).write_text("in the way of a directory")
+    assert sorted(site.fsck(4 + 8)) == [
+        ("missing object", "/others/leaf.jpeg", False),
+        ("orphaned object", f"others/{ORPHAN}", False),
+        ("unknown bucket", "odd", False),
+    ]
+    done = site.run("fsck")
+    assert done.stdout.endswith(": 0 findings corrected, 3 left\n")
+    refused = f"A store refused a request: {site.objects / 'assets'}: Not a directory"
+    assert done.stderr == f"konifer-fs: {refused}\n"
+    done = site.run("gc")
+    assert (done.returncode, done.stdout.splitlines()[1]) == (1, "1 orphaned objects, 9 bytes, removed")
+    assert refused in done.stderr
+    assert not orphan.exists()
+
+
 def test_gc_refuses_a_grace_that_uploads_may_need(site: Site) -> None:
     done = site.run("gc", "--grace", "299s")
     assert done.returncode == 2

@@ -90,43 +90,95 @@ def put(store: MemoryObjectStore, tmp_path: Path) -> Callable[..., None]:
     return put
 
 
+def fail(error: StoreRefused) -> None:
+    raise error
+
+
 def check(
-    rows: Rows, store: MemoryObjectStore, *, before: datetime = SOON, repair: bool = False, data: bool = False
+    rows: Rows,
+    store: MemoryObjectStore,
+    *,
+    configured: Sequence[str] = ("assets",),
+    before: datetime = SOON,
+    repair: bool = False,
+    data: bool = False,
+    refused: Callable[[StoreRefused], None] = fail,
 ) -> list[Finding]:
     fsck = Fsck(
-        examiner=cast(Examiner, rows), objects=store, before=before, repair=repair, data=data, progress=lambda _: None
-    )
-    return list(fsck.run(["assets"]))
+        examiner=cast(Examiner, rows), objects=store, before=before, repair=repair, data=data,
+        progress=lambda _: None, refused=refused,
+    )  # fmt: skip
+    return list(fsck.run(configured))
+
+
+def garbage(
+    rows: Rows,
+    store: MemoryObjectStore,
+    before: datetime = SOON,
+    *,
+    remove: bool = True,
+    refused: Callable[[StoreRefused], None] = fail,
+) -> list[str]:
+    found = collect(cast(Examiner, rows), store, before, remove=remove, refused=refused)
+    return [ref.key for ref, _ in found]
 
 
 def kinds(findings: list[Finding]) -> list[Kind]:
     return [finding.kind for finding in findings]
 
 
-def test_a_bucket_that_nobody_configured_and_that_is_not_there_is_told(
-    store: MemoryObjectStore, key: str, put: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As a row of the outbox may name one: what comes after it is checked."""
-    put(key)
-    rows = Rows([reference(key), reference("of a variant", ref=ObjectRef("absent", "key"))])
+def refuse_listing(store: MemoryObjectStore, absent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     list_objects = store.list_objects
 
     def list_present(bucket: str) -> Iterator[Sequence[StoredObject]]:
-        if bucket == "absent":
+        if bucket == absent:
             raise StoreRefused("no such bucket")
         return list_objects(bucket)
 
     monkeypatch.setattr(store, "list_objects", list_present)
-    store.delete(ObjectRef("assets", key))
+
+
+def test_a_bucket_that_nobody_configured_and_that_is_not_there_is_told(
+    store: MemoryObjectStore, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a row of the outbox may name one: what comes after it is checked."""
+    rows = Rows([reference(key), reference("of a variant", ref=ObjectRef("absent", "key"))])
+    refuse_listing(store, "absent", monkeypatch)
     found = check(rows, store)
     assert kinds(found) == [Kind.NO_BUCKET, Kind.MISSING]
     told = "1 stored variants and 0 other rows refer to it: no such bucket"
     assert (found[0].where, found[0].detail) == ("absent", told)
-    fsck = Fsck(
-        examiner=cast(Examiner, rows), objects=store, before=SOON, repair=False, data=False, progress=lambda _: None
-    )
-    with pytest.raises(StoreRefused, match="no such bucket"):
-        list(fsck.run(["absent"]))
+
+
+def test_what_comes_after_a_bucket_that_is_refused_is_checked_and_collected(
+    key: str, store: MemoryObjectStore, put: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(key)
+    gone = reference("gone")
+    rows = Rows([gone, reference("of a variant", ref=ObjectRef("absent", "key"))])
+    refuse_listing(store, "absent", monkeypatch)
+    refused: list[StoreRefused] = []
+    found = check(rows, store, configured=["absent", "assets"], refused=refused.append)
+    assert kinds(found) == [Kind.MISSING, Kind.ORPHAN]
+    assert garbage(rows, store, refused=refused.append) == [key]
+    assert [error.detail for error in refused] == ["no such bucket"] * 2
+
+
+def test_an_object_that_the_store_refuses_to_tell_of_is_told(
+    key: str, store: MemoryObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does of an empty key: what comes after it is checked."""
+    find_object = store.find_object
+
+    def find(ref: ObjectRef) -> StoredObject | None:
+        if not ref.key:
+            raise StoreRefused("no such key can be")
+        return find_object(ref)
+
+    monkeypatch.setattr(store, "find_object", find)
+    found = check(Rows([reference(""), reference(key)]), store)
+    assert [(finding.kind, finding.where) for finding in found] == [(Kind.REFUSED, "/"), (Kind.MISSING, f"/{key}")]
+    assert found[0].detail == "no such key can be"
 
 
 class Listing:
@@ -239,7 +291,7 @@ def test_what_konifer_would_not_call_an_object_is_nobodys_business(
     put(key)
     rows = Rows([reference("elsewhere")])
     assert kinds(check(rows, store)) == [Kind.MISSING]
-    assert list(collect(cast(Examiner, rows), store, SOON, remove=True)) == []
+    assert garbage(rows, store) == []
 
 
 def test_an_object_that_the_outbox_names_is_no_orphan(
@@ -267,11 +319,10 @@ def test_orphans_are_removed_and_nothing_else(
     put(key)
     put(other)
     rows = Rows([reference(other)])
-    found = list(collect(cast(Examiner, rows), store, SOON, remove=remove))
-    assert [ref.key for ref, _ in found] == [key]
+    assert garbage(rows, store, remove=remove) == [key]
     assert (store.find_object(ObjectRef("assets", key)) is None) == remove
     assert store.find_object(ObjectRef("assets", other))
-    assert list(collect(cast(Examiner, rows), store, NOW, remove=True)) == []
+    assert garbage(rows, store, NOW) == []
 
 
 def test_an_orphan_that_is_put_again_meanwhile_stays(
@@ -287,7 +338,7 @@ def test_an_orphan_that_is_put_again_meanwhile_stays(
         return unreferenced(refs)
 
     monkeypatch.setattr(rows, "list_unreferenced", put_again)
-    assert list(collect(cast(Examiner, rows), store, before, remove=True)) == []
+    assert garbage(rows, store, before) == []
     assert store.find_object(ObjectRef("assets", key))
 
 
@@ -295,5 +346,5 @@ def test_a_bucket_that_no_row_refers_to_is_left_alone(
     key: str, store: MemoryObjectStore, put: Callable[..., None]
 ) -> None:
     put(key)
-    assert list(collect(cast(Examiner, Rows()), store, SOON, remove=True)) == []
+    assert garbage(Rows(), store) == []
     assert store.find_object(ObjectRef("assets", key))

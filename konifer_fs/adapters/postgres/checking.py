@@ -5,6 +5,7 @@ snapshot for it, and neither side takes memory for it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -32,6 +33,7 @@ class PostgresExaminer:
 
     def __init__(self, conninfo: str, *, deadline: float = 30) -> None:
         """Connect; raises StoreUnreachable, StoreRefused."""
+        self._streams = count()
         with answering():
             self._connection = BoundedConnection.connect(
                 conninfo, autocommit=True, application_name="konifer-fs/fsck", connect_timeout=max(2, int(deadline))
@@ -122,7 +124,9 @@ class PostgresExaminer:
     def _stream(
         self, statement: str, read: Callable[[TupleRow], T], values: Mapping[str, Any] = _NOTHING
     ) -> Iterator[Sequence[T]]:
-        with answering(), self._connection.cursor("konifer_fs_stream", withhold=True) as cursor:
+        # One that nobody reads to its end is there until it is collected: another must not have its name.
+        name = f"konifer_fs_{next(self._streams)}"
+        with answering(), self._connection.cursor(name, withhold=True) as cursor:
             cursor.execute(statement, values)
             while rows := cursor.fetchmany(_PAGE):
                 yield [read(row) for row in rows]
