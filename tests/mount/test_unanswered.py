@@ -1,8 +1,9 @@
 """Commits that were done though no answer came: what is done to the file after that is done to what was stored."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from errno import EIO
 from pathlib import Path
 
@@ -42,6 +43,22 @@ def store_unheard(mount: Mount, wire: Wire, name: str) -> Path:
     return path
 
 
+@contextmanager
+def hanging(mount: Mount) -> Iterator[None]:
+    """Stop the processes that serve a mount, as a disk that hangs does; the server takes new connections."""
+    with connect(mount.conninfo, autocommit=True) as session:
+        serving = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        stopped = [pid for (pid,) in session.execute(serving)]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in stopped:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+
 def insist(act: Callable[[], object]) -> None:
     """Do what fails while the database is away, until it is back."""
 
@@ -52,6 +69,21 @@ def insist(act: Callable[[], object]) -> None:
         return False
 
     wait_until(is_done)
+
+
+@pytest.mark.semantics("A store that cannot be reached fails the call")
+def test_a_database_whose_disk_hangs_is_given_up_though_it_takes_connections(mount: Mount) -> None:
+    path = mount.path / "a.jpg"
+    opened = os.open(path, os.O_CREAT | os.O_WRONLY)
+    os.write(opened, jpeg(1))
+    with hanging(mount):
+        with failing(EIO):
+            os.close(opened)
+        assert state(path) == "pending"
+    wait_until(lambda: not mount.status()["drafts"])
+    assert (names(mount.path), path.read_bytes()) == (["a.jpg"], jpeg(1))
+    with connect(mount.conninfo) as session:
+        assert session.execute("SELECT count(*) FROM asset_tree").fetchone() == (1,)
 
 
 @SEES

@@ -1,10 +1,12 @@
 """The store itself: what it does when its server is away, restarts, is slow, silent or contended."""
 
+import os
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,10 @@ from konifer_fs.adapters.postgres import reading
 from konifer_fs.adapters.postgres.answering import answering, insistently, is_contended, is_lost
 from konifer_fs.adapters.postgres.connecting import BoundedConnection, configure, open_pool
 from konifer_fs.adapters.postgres.store import PostgresStore
-from konifer_fs.domain.errors import NoSuchName, StoreRefused, StoreUnreachable
+from konifer_fs.domain.errors import NoSuchName, OutcomeUnknown, StoreRefused, StoreUnreachable
 from konifer_fs.domain.node import Directory, Entry, Ownership
 from konifer_fs.domain.path import AssetPath
-from konifer_fs.ports import MetadataStore
+from konifer_fs.ports import MetadataStore, OnClash
 from tests.postgres import drafts, trees
 from tests.postgres.wire import Wire, wired
 
@@ -142,6 +144,35 @@ def test_a_server_that_falls_silent_is_given_up(wire: Wire) -> None:
             store.find_child(root, "a")
 
 
+@pytest.fixture
+def hanging(connection: Connection) -> Iterator[Callable[[], None]]:
+    """Give what stops the processes that serve a store, as a disk that hangs does; the server takes new connections."""
+    stopped: list[int] = []
+
+    def stop() -> None:
+        serving = "SELECT pid FROM pg_stat_activity WHERE application_name = 'konifer-fs/hanging'"
+        stopped.extend(pid for (pid,) in connection.execute(serving))
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+
+    yield stop
+    for pid in stopped:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_process_of_the_server_that_hangs_is_given_up(migrated: str, hanging: Callable[[], None]) -> None:
+    with closing(PostgresStore(migrated, deadline=2, application_name="konifer-fs/hanging")) as store:
+        directory = store.make_directory(root_of(store), "a", Ownership())
+        new = drafts.new_entry(directory, "hill.png", store.reserve_ids(1)[0])
+        hanging()
+        with pytest.raises(OutcomeUnknown):
+            store.record(new)
+        with pytest.raises(StoreUnreachable):
+            store.find_outcome(new.asset_id)
+        assert store.find_child(directory, "hill.png") is None
+
+
 def test_while_it_is_silent_who_answers_the_kernel_is_told_at_once(wire: Wire) -> None:
     with closing(PostgresStore(wire.conninfo, deadline=2)) as store:
         root = root_of(store)
@@ -164,6 +195,18 @@ def test_a_slow_statement_of_a_living_server_is_waited_for(wire: Wire) -> None:
         configure(connection, deadline=0.2)
         connection.execute("SET statement_timeout = 0")
         assert connection.execute("SELECT 'done', pg_sleep(1)").fetchone() == ("done", "")
+
+
+def test_a_directorys_rename_that_takes_long_is_waited_for(migrated: str, connection: Connection) -> None:
+    trees.add_asset(connection, "root.a")
+    connection.execute(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); RETURN NEW; END'"
+    )
+    connection.execute("CREATE TRIGGER slowly BEFORE UPDATE ON asset_tree FOR EACH ROW EXECUTE FUNCTION slowly()")
+    with closing(PostgresStore(migrated, deadline=0.5)) as store:
+        root = root_of(store)
+        moved = store.move(root, "a", root, "b", OnClash.REFUSE, 0)
+        assert moved == store.find_child(root, "b")
 
 
 def test_a_commit_whose_answer_was_lost_is_found(wire: Wire) -> None:

@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 
 from konifer_fs.adapters.postgres import sizing, sql_checking
 from konifer_fs.adapters.postgres.answering import answering, insistently, is_contended
-from konifer_fs.adapters.postgres.connecting import BoundedConnection, configure
+from konifer_fs.adapters.postgres.connecting import BoundedConnection, configure, unbind
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.domain.variant import ObjectRef
 from konifer_fs.ports import DeadName, LowCounter, Reference
@@ -40,6 +40,7 @@ class PostgresExaminer:
             )
             configure(self._connection, deadline)
             self._connection.execute("SET statement_timeout = 0")
+            unbind(self._connection)
 
     def list_buckets(self) -> Sequence[str]:
         """Give all buckets that rows refer to, in order."""

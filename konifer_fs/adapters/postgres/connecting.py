@@ -46,6 +46,8 @@ SELECT set_config(name, value, false) FROM (VALUES
 """
 # Of a connection's patience, what goes before the server is looked for.
 _SILENT: Final = 0.75
+# What a server that ends a statement in time has to say so. One whose disk hangs cannot end a commit.
+_GRACE_SECONDS: Final = 2.0
 # Within this a pool tries again and again to connect; then it does when somebody asks, without a growing pause.
 _RECONNECT_SECONDS: Final = 4.0
 _CUT_OFF: Final = (errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN, errno.ETIMEDOUT)
@@ -65,12 +67,13 @@ class ServerSilent(ConnectionTimeout):
 class BoundedConnection(Connection[TupleRow]):
     """A connection that gives up on a server which does not answer at all.
 
-    The server ends what takes too long by itself (statement_timeout). Only when it has been silent for most of
-    `patience` seconds, and for the rest of them does not take a new connection either, is this one closed, with
-    ServerSilent. `number` tells which of two was opened first.
+    The server ends what takes longer than `limit` seconds by itself (statement_timeout). When it does not, or when it
+    has been silent for most of `patience` seconds, and for the rest of them does not take a new connection either, this
+    one is closed, with ServerSilent. `number` tells which of two was opened first.
     """
 
     patience: float = math.inf
+    limit: float = math.inf
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - psycopg's own, passed on
         super().__init__(*args, **kwargs)
@@ -81,16 +84,18 @@ class BoundedConnection(Connection[TupleRow]):
         return super().wait(self._bounded(gen), *args, **kwargs)
 
     def _bounded(self, gen: PQGen[RV]) -> PQGen[RV]:
-        silent_since = time.monotonic()
+        heard_at = looked_at = time.monotonic()
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
                 if ready:
-                    silent_since = time.monotonic()
-                elif time.monotonic() - silent_since > self.patience * _SILENT:
+                    heard_at = looked_at = time.monotonic()
+                elif time.monotonic() - heard_at > self.limit + _GRACE_SECONDS:
+                    self._give_up()
+                elif time.monotonic() - looked_at > self.patience * _SILENT:
                     self._check_server()
-                    silent_since = time.monotonic()
+                    looked_at = time.monotonic()
                 wanted = gen.send(ready)
         except StopIteration as end:
             return cast("RV", end.value)
@@ -98,9 +103,12 @@ class BoundedConnection(Connection[TupleRow]):
     def _check_server(self) -> None:
         conninfo = make_conninfo(self.info.dsn, password=self.info.password)
         if not _answers(conninfo, self.patience * (1 - _SILENT)):
-            backend = self.info.backend_pid
-            self.close()
-            raise ServerSilent(backend)
+            self._give_up()
+
+    def _give_up(self) -> None:
+        backend = self.info.backend_pid
+        self.close()
+        raise ServerSilent(backend)
 
 
 def _answers(conninfo: str, seconds: float) -> bool:
@@ -138,10 +146,16 @@ class UtcLoader(Loader):
             return _EARLIEST if text == "-infinity" or text.endswith("BC") else _LATEST
 
 
+def unbind(connection: Connection) -> None:
+    """Wait for statements that the server does not end, either, until the connection is next taken from its pool."""
+    if isinstance(connection, BoundedConnection):
+        connection.limit = math.inf
+
+
 def configure(connection: Connection, deadline: float) -> None:
     """Set up a new connection as every statement of ours expects it."""
     if isinstance(connection, BoundedConnection):
-        connection.patience = deadline
+        connection.patience = connection.limit = deadline
     connection.prepare_threshold = 0
     connection.adapters.register_loader("timestamp", UtcLoader)
     # By the size of a number psycopg takes a type, and the server plans a statement anew for each.
@@ -179,6 +193,7 @@ class WarmPool(ConnectionPool[BoundedConnection]):
                 log.info("the server has closed a connection: %s", error)
                 self.putconn(connection)
             else:
+                connection.limit = connection.patience
                 return connection
 
 

@@ -20,6 +20,7 @@ from konifer_fs.adapters.postgres import (
     sql_moves,
     sql_names,
 )
+from konifer_fs.adapters.postgres.connecting import unbind
 from konifer_fs.adapters.postgres.pipelining import at_once, pipelined
 from konifer_fs.adapters.postgres.places import Place
 from konifer_fs.adapters.postgres.rebasing import Rebase, rebase
@@ -140,6 +141,7 @@ def _lock_trees(connection: Connection, request: Request) -> None:
     """Let no other directory be renamed, and lock all directories concerned, by id, for as long as it takes."""
     connection.execute(sql_moves.SERIALISE)
     connection.execute(sql_moves.UNBOUND)
+    unbind(connection)
     paths = []
     for directory, name in ((request.source, request.name), (request.target, request.new_name)):
         now = reading.refresh(connection, directory)

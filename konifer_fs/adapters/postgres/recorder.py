@@ -89,6 +89,8 @@ class Recorder:
 
     def _find_recorded(self, new: NewEntry) -> Entry | None:
         with _finding_out():
+            if self._unheard:
+                return self._do(is_lost, self._look_after_ending, new.asset_id)
             return self._do(is_lost, reading.find_recorded, new)
 
     def _note_unheard(self, error: Error) -> bool:
