@@ -14,7 +14,7 @@ from psycopg import Connection, Error, connect, errors
 from psycopg.conninfo import make_conninfo
 
 from konifer_fs.adapters.outage import IN_HASTE
-from konifer_fs.adapters.postgres import reading
+from konifer_fs.adapters.postgres import reading, recording
 from konifer_fs.adapters.postgres.answering import answering, insistently, is_contended, is_lost
 from konifer_fs.adapters.postgres.connecting import BoundedConnection, configure, open_pool
 from konifer_fs.adapters.postgres.store import PostgresStore
@@ -171,6 +171,20 @@ def test_a_process_of_the_server_that_hangs_is_given_up(migrated: str, hanging: 
         with pytest.raises(StoreUnreachable):
             store.find_outcome(new.asset_id)
         assert store.find_child(directory, "hill.png") is None
+
+
+def test_what_a_lost_connection_may_still_record_is_waited_for_also_when_a_process_was_given_up(
+    migrated: str, connection: Connection
+) -> None:
+    with closing(PostgresStore(migrated, deadline=1)) as store:
+        directory = store.make_directory(root_of(store), "a", Ownership())
+        new = drafts.new_entry(directory, "hill.png", store.reserve_ids(1)[0])
+        store._recorder._unheard.add(0)
+        with connection.transaction():
+            recording.record(connection, new)
+            with pytest.raises(OutcomeUnknown):
+                store._recorder._find_recorded(new)
+        assert store._recorder._find_recorded(new) == store.find_child(directory, "hill.png")
 
 
 def test_while_it_is_silent_who_answers_the_kernel_is_told_at_once(wire: Wire) -> None:

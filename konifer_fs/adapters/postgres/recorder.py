@@ -6,7 +6,7 @@ may be done whenever that goes on.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from psycopg import Connection, Error
@@ -56,7 +56,7 @@ class Recorder:
     def find_outcome(self, asset_id: UUID) -> Entry | None:
         """Give the entry of an asset whose recording raised OutcomeUnknown, once nothing can come of that any more."""
         with answering():
-            return self._do(is_lost, self._look_after_ending, asset_id)
+            return self._do(is_lost, self._look_after_ending, reading.find_asset, asset_id)
 
     def _record_group(self, news: Sequence[NewEntry]) -> Sequence[Entry | Exception]:
         """Record several in one transaction; each by itself when that does not go smoothly."""
@@ -89,9 +89,7 @@ class Recorder:
 
     def _find_recorded(self, new: NewEntry) -> Entry | None:
         with _finding_out():
-            if self._unheard:
-                return self._do(is_lost, self._look_after_ending, new.asset_id)
-            return self._do(is_lost, reading.find_recorded, new)
+            return self._do(is_lost, self._look_after_ending, reading.find_recorded, new)
 
     def _note_unheard(self, error: Error) -> bool:
         """Tell whether what was sent may have been done, or be done yet."""
@@ -99,14 +97,17 @@ class Recorder:
             self._unheard.add(error.backend)
         return is_unheard(error)
 
-    def _look_after_ending(self, connection: Connection, asset_id: UUID) -> Entry | None:
+    def _look_after_ending(
+        self, connection: Connection, look: Callable[[Connection, Any], Entry | None], wanted: NewEntry | UUID
+    ) -> Entry | None:
+        """Look once nothing can come any more of what was not answered; raises StoreUnreachable where that may."""
         backends = list(self._unheard)
         if backends:
             ended = connection.execute(_END, {"patience": _PATIENCE_MS, "backends": backends}).fetchall()
             if (False,) in ended:
                 raise StoreUnreachable("a session that did not answer does not end")
             self._unheard.difference_update(backends)
-        return reading.find_asset(connection, asset_id)
+        return look(connection, wanted)
 
 
 @contextmanager
