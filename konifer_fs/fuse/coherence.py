@@ -149,10 +149,11 @@ class Coherence:
         """
         match change:
             case NodeChanged():
-                yield from filter(None, (self._inodes.by_id(change.id), self._parent_of(change)))
+                yield from self._inodes.all_by_id(change.id)
+                if parent := self._parent_of(change):
+                    yield parent
             case AssetChanged():
-                if inode := self._inodes.by_id(change.id):
-                    yield inode
+                yield from self._inodes.all_by_id(change.id)
                 yield from self._leading_to(change.path)
             case SubtreeChanged():
                 yield from self._leading_to(change.path)

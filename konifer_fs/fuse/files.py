@@ -76,6 +76,8 @@ class OpenFiles:
         node = self._session.node(number)
         if not isinstance(node, Entry | Draft):
             raise IsADirectory
+        if self._session.inodes.versions.shows_another(number, node):
+            raise MovedOn
         opened = await self._offload.transfer(self._open, node, flags)
         return self._hand_out(self._session.inodes[number], opened)
 
@@ -85,10 +87,12 @@ class OpenFiles:
     def _hand_out(self, inode: Inode, opened: OpenFile) -> pyfuse3.FileInfo:
         """Number an open file; the page cache stays when it holds these very bytes.
 
-        It is left alone while another handle reads other bytes through it, from before the file was replaced elsewhere.
+        It is left alone while another handle reads other bytes through it, as those of a draft that was refused.
         """
-        file = _File(inode, opened, cached=self._files.opened.has_bytes_of_all(opened))
+        versions = self._session.inodes.versions
+        file = _File(inode, opened, cached=versions.have_bytes_of(opened, inode.number))
         number = FileHandleT(self._handles.add(file))
+        versions.note_opened(inode.number, opened)
         if not file.cached:
             return pyfuse3.FileInfo(fh=number, direct_io=True, keep_cache=True)
         token = opened.content_token
@@ -160,6 +164,7 @@ class OpenFiles:
     async def release(self, handle: int) -> None:
         """Close a file for good."""
         file = self._handles.pop(handle)
+        self._session.inodes.versions.note_closed(file.inode.number, file.opened)
         if not self._files.release_now(file.opened):
             await self._offload.transfer(self._files.release, file.opened)
         if file.opened.draft is not None:

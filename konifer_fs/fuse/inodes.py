@@ -12,6 +12,7 @@ from konifer_fs.domain.path import AssetPath, candidate_labels
 from konifer_fs.fuse.by_path import ByPath
 from konifer_fs.fuse.kept_xattrs import KeptXattrs, Place
 from konifer_fs.fuse.listings import Listings
+from konifer_fs.fuse.versions import Versions
 from konifer_fs.vfs.drafts import Renamed
 from konifer_fs.vfs.nodes import Node
 from konifer_fs.vfs.virtual.nodes import VirtualNode
@@ -54,7 +55,7 @@ class Inode:
 
 
 class Inodes:
-    """Inode numbers are node ids, but for the mount's root, which FUSE wants to be 1.
+    """Inode numbers are node ids, but for the mount's root, which FUSE wants to be 1, and some of `versions`.
 
     `listings` are of directories among them; what is in those of an inode and of its parent changes with it. `xattrs`
     are of any. `carried` are those that were found to be elsewhere with a directory, for whoever has them doubted.
@@ -65,6 +66,7 @@ class Inodes:
         self._known: dict[int, Inode] = {ROOT_ID: self.root}
         self._by_path = ByPath()
         self._by_path.add(self.root)
+        self.versions: Final = Versions()
         self.listings: Final = Listings()
         self.xattrs: Final = KeptXattrs()
         self.carried: list[Inode] = []
@@ -87,6 +89,8 @@ class Inodes:
     def note(self, node: Node, parent: int, name: str, read_at: float) -> Inode:
         """Give the inode of a node that was read as `name`, making it when it is new; counts no look-up."""
         number = self._number_for(node)
+        if number is None:
+            number = node.id if self._was_changed_since(read_at, node.id) else self.versions.add(node.id)
         inode = self._known.get(number)
         if inode is None:
             inode = self._known[number] = Inode(number, node, parent, name)
@@ -102,7 +106,10 @@ class Inodes:
 
         One that is at another path by now was renamed elsewhere: what was found below it has another path, too, but
         not what has come to where it was. That may have been found as this one, whose number it has: see `_number_for`.
+        Of an inode whose handles read what the file was before nothing changes.
         """
+        if self.versions.shows_another(inode.number, node):
+            return
         before = inode.node
         self._take(inode, node, read_at)
         if isinstance(before, Directory) and isinstance(node, Directory) and before.path != node.path:
@@ -118,6 +125,11 @@ class Inodes:
     def by_id(self, node_id: int) -> Inode | None:
         """Give the inode of the node that has this id, when the kernel knows it."""
         return self._known.get(ROOT_ID if node_id == self.root.node.id else node_id)
+
+    def all_by_id(self, node_id: int) -> Iterator[Inode]:
+        """Give the inodes of the node that has this id: of a file, what it is and what it was."""
+        numbers = [ROOT_ID] if node_id == self.root.node.id else self.versions.numbers_of(node_id)
+        return filter(None, map(self._known.get, numbers))
 
     def at_path(self, path: AssetPath) -> Inode | None:
         """Give the inode of the directory at `path`, when the kernel knows it."""
@@ -135,15 +147,20 @@ class Inodes:
 
     def find(self, node: Node) -> Inode | None:
         """Give the inode of a node, when the kernel knows it."""
-        return self._known.get(self._number_for(node))
+        number = self._number_for(node)
+        return None if number is None else self._known.get(number)
 
-    def _number_for(self, node: Node) -> int:
-        """Give the node's id, or the next free number when a directory that was renamed away has it.
+    def _was_changed_since(self, read_at: float, number: int) -> bool:
+        return number in self._known and self._known[number].changed > read_at
 
-        A foreign writer can bring back a path whose directory was renamed: both derive their ids from it.
+    def _number_for(self, node: Node) -> int | None:
+        """Give the node's number, or the next free one when a directory that was renamed away has it.
+
+        A foreign writer can bring back a path whose directory was renamed: both derive their ids from it. It is None
+        for a file that needs another one, as handles on what it was have each that it has.
         """
-        number = ROOT_ID if node.id == self.root.node.id else node.id
-        while (known := self._known.get(number)) and _is_another(known.node, node):
+        number = ROOT_ID if node.id == self.root.node.id else self.versions.find(node)
+        while number is not None and (known := self._known.get(number)) and _is_another(known.node, node):
             number += 1
         return number
 
@@ -156,6 +173,7 @@ class Inodes:
         if inode.lookups <= 0:
             self.listings.forget(number)
             self._by_path.remove(inode)
+            self.versions.forget(number)
             del self._known[number]
 
     def take_oldest(self, count: int) -> list[Inode]:

@@ -15,7 +15,7 @@ import queue
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -64,13 +64,9 @@ class KernelCaches:
     """The kernel's caches of one mount. `doubt` and `let_go` never block; what they say is told in order.
 
     Names are told in order within their directory only, and hold up nothing else.
-
-    `is_replaced` tells whether handles read what a file was before it was replaced elsewhere; it may ask a store. The
-    attributes of such a file are not doubted: who reads its end just then would get zeros, up to the size it has now.
     """
 
-    def __init__(self, is_replaced: Callable[[int], bool]) -> None:
-        self._is_replaced = is_replaced
+    def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Doubts | Unneeded | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._tell_all, name="kernel-caches", daemon=True)
         self._names = Tellers(partial(self._write, _NOTIFY_INVAL_ENTRY))
@@ -115,8 +111,7 @@ class KernelCaches:
         if not doubts.all_names or not self._write(_NOTIFY_INC_EPOCH, b""):
             self._tell_names(doubts.names, _EXPIRE_ONLY)
         for number in doubts.attributes:
-            if doubts.all_names or not self._is_replaced(number):
-                self.drop_attributes(number)
+            self.drop_attributes(number)
 
     def _tell_unneeded(self, unneeded: Unneeded) -> None:
         numbers = unneeded.numbers

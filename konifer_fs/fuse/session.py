@@ -43,7 +43,7 @@ class Session:
         self.fs: Final = filesystem
         self.offload: Final = Offload()
         self.inodes: Final = Inodes(filesystem.root)
-        self.kernel_caches: Final = KernelCaches(filesystem.files.opened.is_replaced)
+        self.kernel_caches: Final = KernelCaches()
         self.coherence: Final = Coherence(self.inodes, self.kernel_caches, filesystem.note_moved)
         self.listing_ahead: Final = ListingAhead(self.inodes, self.coherence, self.offload, filesystem.tree)
         self.crowding: Final = Crowding(self.inodes, self.kernel_caches)

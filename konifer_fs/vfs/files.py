@@ -61,7 +61,7 @@ class Files:
         self._commits = commits
         self._settings = settings
         self._numbers = Numbers(metadata)
-        self.opened: Final = Opened(metadata)
+        self.opened: Final = Opened()
         self._shadows = Shadows(metadata, contents, spool, drafts, settings.defaults)
 
     # Opening and closing.

@@ -3,10 +3,10 @@
 import threading
 
 from konifer_fs.domain.asset import Annotations
-from konifer_fs.domain.errors import KoniferFsError, MovedOn
+from konifer_fs.domain.errors import MovedOn
 from konifer_fs.domain.node import Entry
-from konifer_fs.ports import MetadataStore
 from konifer_fs.vfs.drafts import Draft
+from konifer_fs.vfs.nodes import Node
 from konifer_fs.workflows.fetch_content import Content
 
 
@@ -49,6 +49,13 @@ class OpenFile:
         size = self.entry.size if self.entry else None
         return bool(size) and self.bytes_read >= (size or 0)
 
+    def is_from_before(self, node: Node) -> bool:
+        """Whether these are stored bytes which the file `node` does not have any more, nor anybody here replaces."""
+        base = self.entry if self.draft is None else self.draft.base
+        now = node.base if isinstance(node, Draft) else node
+        is_stored = self.draft is None or (self.draft.is_stored and not self.draft.writers and self.draft is not node)
+        return is_stored and base is not None and isinstance(now, Entry) and base.asset_id != now.asset_id
+
     def has_bytes_of(self, other: "OpenFile") -> bool:
         """Whether both are on one draft, or on one asset's content."""
         if self.draft is not None or other.draft is not None:
@@ -62,8 +69,7 @@ class Opened:
     A handle that is on no draft yet may be turned over to one at any moment, until it is closed.
     """
 
-    def __init__(self, metadata: MetadataStore) -> None:
-        self._metadata = metadata
+    def __init__(self) -> None:
         self._by_number: dict[int, set[OpenFile]] = {}
         self._lock = threading.Lock()
 
@@ -130,21 +136,3 @@ class Opened:
     def is_open(self, number: int) -> bool:
         """Whether some handle is open on the file with this inode number."""
         return number in self._by_number
-
-    def is_replaced(self, number: int) -> bool:
-        """Whether some handle reads an entry in whose place another is by now; asks the store where one is open."""
-        with self._lock:
-            files = self._by_number.get(number, ())
-            entries = [opened.entry for opened in files if opened.draft is None and opened.entry]
-        if not entries:
-            return False
-        try:
-            current = self._metadata.refresh(entries[0])
-        except KoniferFsError:
-            return False
-        return any(not isinstance(current, Entry) or current.asset_id != entry.asset_id for entry in entries)
-
-    def has_bytes_of_all(self, opened: OpenFile) -> bool:
-        """Whether every other handle on the file has the same bytes: not one from before it was replaced elsewhere."""
-        with self._lock:
-            return all(opened.has_bytes_of(other) for other in self._by_number.get(opened.node_id, ()))

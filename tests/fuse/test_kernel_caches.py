@@ -20,7 +20,6 @@ def told(
     monkeypatch: pytest.MonkeyPatch,
     *unknown: int,
     doubts: Sequence[Doubts] = (),
-    is_replaced: Callable[[int], bool] = lambda _: False,
 ) -> list[tuple[int, bytes]]:
     """Let go of two inodes, one of them a file, unless there are doubts; gives what a kernel takes, but for some."""
     taken: list[tuple[int, bytes]] = []
@@ -34,7 +33,7 @@ def told(
 
     monkeypatch.setattr(kernel_caches, "os", SimpleNamespace(write=write))
     monkeypatch.setattr(kernel_caches, "_find_device", lambda: 0)
-    caches = KernelCaches(is_replaced)
+    caches = KernelCaches()
     caches.start()
     for doubt in doubts:
         caches.doubt(doubt)
@@ -52,13 +51,6 @@ def test_an_older_one_is_told_the_names_of_files(monkeypatch: pytest.MonkeyPatch
     assert told(monkeypatch, PRUNE) == [(INVALIDATE_ENTRY, struct.pack("=QII", 5, 6, 0) + "é.jpg\0".encode())]
 
 
-def test_attributes_of_what_is_read_as_it_was_are_doubted_only_with_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    doubts = [Doubts(attributes=[5, 7]), Doubts(attributes=[5, 7], all_names=True)]
-    inodes = [struct.pack("=Qqq", number, -1, 0) for number in (7, 5, 7)]
-    wanted = [(INVALIDATE_INODE, inodes[0]), (NEW_EPOCH, b""), *((INVALIDATE_INODE, inode) for inode in inodes[1:])]
-    assert told(monkeypatch, doubts=doubts, is_replaced=lambda number: number == 5) == wanted
-
-
 def test_a_name_in_a_directory_that_is_stuck_holds_up_names_there_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -74,7 +66,7 @@ def test_a_name_in_a_directory_that_is_stuck_holds_up_names_there_and_nothing_el
 
     monkeypatch.setattr(kernel_caches, "os", SimpleNamespace(write=write))
     monkeypatch.setattr(kernel_caches, "_find_device", lambda: 0)
-    caches = KernelCaches(lambda _: False)
+    caches = KernelCaches()
     caches.start()
     try:
         for name in ("first", "second", "first"):
@@ -104,7 +96,7 @@ def test_what_is_stuck_when_it_is_closed_is_left_behind_and_tells_no_more(monkey
     monkeypatch.setattr(kernel_caches, "os", SimpleNamespace(write=write))
     monkeypatch.setattr(kernel_caches, "_find_device", lambda: 0)
     monkeypatch.setattr(kernel_caches, "_JOIN_SECONDS", 0.1)
-    caches = KernelCaches(lambda _: False)
+    caches = KernelCaches()
     caches.start()
     caches.doubt(Doubts(names=[(5, "one"), (5, "other")]))
     assert begun.wait(60)

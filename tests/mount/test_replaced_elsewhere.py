@@ -4,6 +4,7 @@ import os
 import time
 from contextlib import ExitStack
 from errno import EIO, EMEDIUMTYPE, ESTALE
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ import pytest
 from konifer_fs.domain.formats import ImageFormat
 from tests.mount.elsewhere import PICTURE, names, object_of, rows_below, wait_until
 from tests.mount.mounting import Mount, MountFactory
-from tests.mount.saving import failing, opened
+from tests.mount.saving import eventually, failing, opened
 from tests.pictures import make_picture
 from tests.servers import S3Server
 
@@ -47,13 +48,13 @@ def test_a_file_that_was_replaced_elsewhere_is_opened_as_what_it_is(
 
 @REPLACED
 @pytest.mark.parametrize("object_store", ["filesystem", "moto"])
+@pytest.mark.parametrize("shrinks", [False, True])
 def test_open_handles_read_each_their_own_bytes_of_a_file_that_is_replaced_elsewhere(
-    mounted: MountFactory, object_store: str
+    mounted: MountFactory, object_store: str, *, shrinks: bool
 ) -> None:
-    """All of them are on one inode number, and share the kernel's pages."""
     here, there = mounted(object_store), mounted(object_store)
     contents = [make_picture(ImageFormat.PNG, (200, 200), seed=seed) for seed in range(3)]
-    contents.sort(key=len)
+    contents.sort(key=len, reverse=shrinks)
     (there.path / "file").write_bytes(contents[0])
     wait_until((here.path / "file").exists)
     with ExitStack() as stack:
@@ -61,11 +62,16 @@ def test_open_handles_read_each_their_own_bytes_of_a_file_that_is_replaced_elsew
         assert handles[0].read(10) == contents[0][:10]
         for content in contents[1:]:
             (there.path / "file").write_bytes(content)
+            eventually(lambda: (here.path / "file").stat().st_size, len(content))
             handles.append(stack.enter_context((here.path / "file").open("rb", buffering=0)))
             assert handles[-1].read(10) == content[:10]
         for handle, content in [*zip(handles, contents, strict=True)] * 2:
+            assert os.fstat(handle.fileno()).st_size == len(content)
+            with mmap(handle.fileno(), 0, access=ACCESS_READ) as mapped:
+                assert mapped[:] == content
             handle.seek(0)
             assert handle.read(len(content) + 1) == content
+        assert (here.path / "file").stat().st_size == len(contents[-1])
     assert (here.path / "file").read_bytes() == contents[-1]
 
 
@@ -97,7 +103,6 @@ def test_readers_of_what_was_written_here_do_not_hide_what_was_written_elsewhere
         wait_until((there.path / "file").exists)
         (there.path / "file").write_bytes(PICTURES[1])
         assert (here.path / "file").read_bytes() == PICTURES[1]
-        # While it is told of the change, the kernel takes the new size for the end of what it reads of the old.
         time.sleep(A_MOMENT)
         assert reading.read() == PICTURES[0]
     assert (here.path / "file").read_bytes() == PICTURES[1]
