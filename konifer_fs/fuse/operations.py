@@ -99,6 +99,9 @@ class Operations(pyfuse3.Operations):
         try:
             node, shown = await self._session.find(parent_inode, text)
         except NoSuchName:
+            moved = self._inodes.find_directory(parent_inode, text)
+            if moved is not None and isinstance(moved.node, Directory):
+                self._fs.note_moved(moved.node.path)
             if isinstance(parent, VirtualDirectory) or may_appear(text):
                 raise
             return absent(self.coherence.believe_absent(self._inodes[parent_inode], text, mark))
