@@ -12,8 +12,8 @@ from typing import Final
 from konifer_fs.vfs.nodes import Node
 from konifer_fs.vfs.opened import OpenFile
 
-# Ids of nodes are lower.
-_FIRST: Final = 1 << 63
+# Ids of rows are lower, those that are made up or derived begin at 2^61.
+_FIRST: Final = 1 << 60
 
 
 class Versions:
