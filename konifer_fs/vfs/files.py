@@ -170,7 +170,7 @@ class Files:
         if not draft.lock.acquire(blocking=patient):
             return False
         try:
-            if opened.changed and draft.tried_version != draft.version:
+            if opened.changed and draft.refusal is None and draft.tried_version != draft.version:
                 if not patient:
                     return False
                 self._commit_late(draft)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -61,6 +62,18 @@ def test_what_cannot_begin_an_image_is_refused_at_the_first_write(
     with failing(errno.EMEDIUMTYPE):
         os.close(writing)
     tell(shared_mount, place, {})
+
+
+def test_the_log_tells_of_each_call_that_was_refused_and_of_no_other(shared_mount: Mount, place: Path) -> None:
+    name = f"{uuid4()}.tiff"
+    with (place / name).open("wb", buffering=0) as writing:
+        with failing(errno.EMEDIUMTYPE):
+            writing.write(TEXTS["tiff"])
+        with failing(errno.EMEDIUMTYPE):
+            writing.close()
+    (place / "next").touch()  # It has been released by then.
+    told = [line for line in shared_mount.log().splitlines() if name in line]
+    assert [line.partition('message="')[2].split()[0] for line in told] == ["write", "flush"]
 
 
 def test_what_is_refused_is_gone_for_others_before_its_last_reader(
