@@ -26,7 +26,7 @@ from konifer_fs.domain.errors import (
     StoreUnreachable,
 )
 from konifer_fs.domain.variant import ObjectRef
-from konifer_fs.ports import Part, StoredObject
+from konifer_fs.ports import Part, Space, StoredObject
 
 _TEMPORARY_PREFIX: Final = ".konifer-fs-"
 _LEFTOVER_SECONDS: Final = 24 * 60 * 60
@@ -167,11 +167,11 @@ class DirectoryObjectStore:
                 os.close(file)
                 os.unlink(probe, dir_fd=opened)
 
-    def free_space(self) -> tuple[int, int]:
-        """Give (total, available to us) bytes of the file system below."""
+    def free_space(self) -> Space:
+        """Give the room in the file system below."""
         with _reported(self._mount_path, missing=StoreUnreachable):
             facts = os.statvfs(self._mount_path)
-        return facts.f_blocks * facts.f_frsize, facts.f_bavail * facts.f_frsize
+        return Space(*(blocks * facts.f_frsize for blocks in (facts.f_blocks, facts.f_bfree, facts.f_bavail)))
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from konifer_fs.domain.errors import ContentUnreadable, ObjectMissing, StoreFull
 from konifer_fs.domain.variant import ObjectRef
-from konifer_fs.ports import Part, StoredObject
+from konifer_fs.ports import Part, Space, StoredObject
 
 _PIECE: Final = 1 << 20
 _PAGE: Final = 1000
@@ -101,10 +101,11 @@ class MemoryObjectStore:
     def check(self, bucket: str) -> None:
         """Every bucket can be written to."""
 
-    def free_space(self) -> tuple[int, int]:
-        """Give (cap, left) in bytes."""
+    def free_space(self) -> Space:
+        """Give what is left of the cap."""
         with self._lock:
-            return self._max_bytes, self._max_bytes - self._used
+            left = self._max_bytes - self._used
+            return Space(self._max_bytes, left, left)
 
     def close(self) -> None:
         """Forget everything."""

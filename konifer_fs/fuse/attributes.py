@@ -6,7 +6,7 @@ import pyfuse3
 
 from konifer_fs.domain.errors import NameNotText
 from konifer_fs.domain.node import Ownership
-from konifer_fs.vfs.filesystem import Space
+from konifer_fs.ports import Space
 from konifer_fs.vfs.stat import Stat
 
 _BLOCK: Final = 512
@@ -70,7 +70,8 @@ def to_statvfs(space: Space) -> pyfuse3.StatvfsData:
     shown = pyfuse3.StatvfsData()
     shown.f_bsize = shown.f_frsize = _IO_SIZE
     shown.f_blocks = space.total // _IO_SIZE
-    shown.f_bfree = shown.f_bavail = space.available // _IO_SIZE
+    shown.f_bfree = space.free // _IO_SIZE
+    shown.f_bavail = space.available // _IO_SIZE
     shown.f_files = shown.f_ffree = shown.f_favail = 0
     shown.f_namemax = _NAME_MAX
     return shown

@@ -7,7 +7,7 @@ with or raises StoreUnreachable. Adapters raise the leaves of `domain.errors` an
 from konifer_fs.ports.examining import DeadName, Examiner, LowCounter, Reference
 from konifer_fs.ports.images import ImageEngine, Rendered
 from konifer_fs.ports.metadata import MetadataStore
-from konifer_fs.ports.objects import ObjectStore, Part, StoredObject
+from konifer_fs.ports.objects import ObjectStore, Part, Space, StoredObject
 from konifer_fs.ports.records import (
     AssetFacts,
     BytesBelow,
@@ -39,6 +39,7 @@ __all__ = [
     "Rendered",
     "Selected",
     "Selection",
+    "Space",
     "StoredAsset",
     "StoredObject",
     "StoredVariant",

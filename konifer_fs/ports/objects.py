@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from konifer_fs.domain.errors import ContentUnreadable
 from konifer_fs.domain.variant import ObjectRef
@@ -39,6 +39,14 @@ class Part:
         """Raise ContentUnreadable when the object turns out to have another size."""
         if size != self.size:
             raise ContentUnreadable(f"object {ref.key} has {size} bytes, not {self.size}")
+
+
+class Space(NamedTuple):
+    """What room a store has, in bytes: of what is `free`, some may be kept back, and not be `available` to us."""
+
+    total: int
+    free: int
+    available: int
 
 
 class ObjectStore(Protocol):
@@ -105,8 +113,8 @@ class ObjectStore(Protocol):
         """Raise unless `bucket` can be written to (for `doctor` and mount)."""
         ...
 
-    def free_space(self) -> tuple[int, int] | None:
-        """Give (total, available) bytes, or None where the store has no bounds that can be known."""
+    def free_space(self) -> Space | None:
+        """Give what room there is, or None where the store has no bounds that can be known."""
         ...
 
     def close(self) -> None:

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from konifer_fs.domain.errors import KoniferFsError, NoSuchName, ReadOnly
 from konifer_fs.domain.node import Directory
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.domain.variant import ObjectRef
-from konifer_fs.ports import ImageEngine, MetadataStore, ObjectStore
+from konifer_fs.ports import ImageEngine, MetadataStore, ObjectStore, Space
 from konifer_fs.spool import Spool
 from konifer_fs.spool.cache import Cache
 from konifer_fs.vfs.bases import Bases
@@ -48,14 +47,6 @@ from konifer_fs.workflows.workshop import Workshop
 log = logging.getLogger(__name__)
 
 PEBIBYTE: Final = 1 << 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Space:
-    """What `statfs(2)` shows, in bytes."""
-
-    total: int
-    available: int
 
 
 class FileSystem:
@@ -150,10 +141,9 @@ class FileSystem:
 
     def space(self) -> Space:
         """Give the configured capacity, else what the store knows, else 1 PiB."""
-        if self._settings.capacity is not None:
-            return Space(total=self._settings.capacity, available=self._settings.capacity)
-        total, available = self._objects.free_space() or (PEBIBYTE, PEBIBYTE)
-        return Space(total=total, available=available)
+        if (capacity := self._settings.capacity) is not None:
+            return Space(capacity, capacity, capacity)
+        return self._objects.free_space() or Space(PEBIBYTE, PEBIBYTE, PEBIBYTE)
 
     def in_use(self, ref: ObjectRef) -> bool:
         """Whether an object is open here, so that it must not be deleted yet."""

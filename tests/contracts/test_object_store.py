@@ -194,8 +194,8 @@ def test_a_check_passes_and_leaves_the_bucket_usable(bench: Bench) -> None:
 
 
 def test_free_space_is_within_the_total_where_it_is_known(bench: Bench) -> None:
-    bounds = bench.store.free_space()
-    assert bounds is None or 0 < bounds[1] <= bounds[0]
+    space = bench.store.free_space()
+    assert space is None or 0 < space.available <= space.free <= space.total
 
 
 def test_a_store_can_be_closed_twice(own_bench: Bench) -> None:
