@@ -28,6 +28,7 @@ from konifer_fs.vfs.virtual.nodes import VirtualFile, VirtualNode
 TAGS: Final = "user.xdg.tags"
 COMMENT: Final = "user.xdg.comment"
 ORIGIN_URL: Final = "user.xdg.origin.url"
+_KNOWN: Final = frozenset({TAGS, COMMENT, ORIGIN_URL})
 MIME_TYPE: Final = "user.mime_type"
 ROBOTS_BACKUP: Final = "user.xdg.robots.backup"
 LABEL: Final = "user.konifer.label."
@@ -79,7 +80,7 @@ def check_url(text: str) -> None:
 
 def is_private(name: str) -> bool:
     """Whether an attribute of this name is always private: kept by us and not shown to Konifer."""
-    return name.startswith(("user.xdg.origin.", "user.xdg.referrer.")) and name != ORIGIN_URL
+    return name.startswith("user.xdg.") and name not in _KNOWN
 
 
 def is_fact(name: str) -> bool:
@@ -111,7 +112,7 @@ def edit_setting(name: str, value: bytes) -> AnnotationEdit:
     if is_private(name):
         return AnnotationEdit(private={name: value})
     text = _text(value)
-    if name in {TAGS, COMMENT, ORIGIN_URL}:
+    if name in _KNOWN:
         if text is None:
             raise AttributeMalformed(f"{name} is text")
         return _edit_known(name, text)

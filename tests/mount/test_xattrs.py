@@ -158,9 +158,6 @@ def test_the_content_type_is_told_not_listed_and_not_set(place: Path, image_form
         ("user.empty", b""),
         ("user.nul", b"text\0text"),
         ("user.blank", b" \t"),
-        ("user.xdg.referrer.url", b"https://example.org/" + b"x" * 2000),
-        ("user.xdg.referrer.other", b"text"),
-        ("user.xdg.origin.email.subject", b"text"),
     ],
 )
 def test_what_konifer_cannot_hold_is_kept_byte_for_byte(
@@ -201,6 +198,32 @@ def test_attributes_of_directories_are_private(shared_mount: Mount, place: Path)
         assert sorted(os.listxattr(one)) == sorted({*expected} - {"user.a"})
     directory.rename(place / "renamed")
     assert os.getxattr(place / "renamed", "user.b") == b"\xff\0"
+
+
+@pytest.mark.semantics("Freedesktop's other attributes")
+def test_freedesktops_attributes_come_back_under_their_names(shared_mount: Mount, file: Path) -> None:
+    os.setxattr(file, "user.konifer.label.xdg.creator", b"a label")
+    expected = {
+        "user.xdg.creator": "Ändroid", "user.xdg.language": "de", "user.xdg.robots.backup": "true",
+        "user.xdg.referrer.url": "https://example.org/" + "x" * 2000, "user.xdg.origin.email.subject": "text",
+    }  # fmt: skip
+    for name, text in expected.items():
+        os.setxattr(file, name, text.encode())
+    assert annotations(file) == {"user.konifer.label.xdg.creator": "a label", **expected}
+    assert labels_of(shared_mount, file) == {"xdg.creator": "a label"}
+    for name in expected:
+        os.removexattr(file, name)
+    assert annotations(file) == {"user.konifer.label.xdg.creator": "a label"}
+
+
+@pytest.mark.semantics("Freedesktop's other attributes")
+def test_a_second_rsync_finds_the_attributes_as_they_were(place: Path, tmp_path: Path) -> None:
+    source = tmp_path / "a.jpg"
+    source.write_bytes(PICTURE)
+    for name in ("creator", "publisher", "language", "rating"):
+        os.setxattr(source, f"user.xdg.{name}", b"text")
+    run("rsync", "-aX", source, place)
+    assert run("rsync", "-aXi", source, place).stdout == b""
 
 
 @pytest.mark.semantics("A directory has no labels")

@@ -52,6 +52,7 @@ def test_a_label_is_found_under_its_attribute(key: str) -> None:
         ("user.xdg.origin.url", b"https://a.example/x", AnnotationEdit(source_url="https://a.example/x")),
         ("user.xdg.origin.email.from", b"me", AnnotationEdit(private={"user.xdg.origin.email.from": b"me"})),
         ("user.xdg.referrer.url", b"x" * 300, AnnotationEdit(private={"user.xdg.referrer.url": b"x" * 300})),
+        ("user.xdg.creator", b"Ann", AnnotationEdit(private={"user.xdg.creator": b"Ann"})),
         (
             "user.konifer.label.xdg.x",
             b"1",
