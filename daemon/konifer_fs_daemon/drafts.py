@@ -14,7 +14,6 @@ from typing import Any
 from konifer_fs.config import load
 from konifer_fs.domain.path import AssetPath
 from konifer_fs.spool import list_kept, read_owner
-from konifer_fs.vfs.shown import spell_labels
 from konifer_fs.wiring import spool_directory
 from konifer_fs_daemon.control import DaemonSilent, NobodyAnswers, ask
 from konifer_fs_daemon.mountpoint import MountRefused, list_mounts, resolve
@@ -59,9 +58,9 @@ def _ask(status: Listed) -> list[Listed]:
 
 def _read(file: Path, record: Listed, root: AssetPath) -> Listed:
     """Give a draft as its record tells of it, in the words of a running mount of `root`."""
-    labels = AssetPath.from_ltree(record["path"]).labels[len(root.labels) :]
+    names = AssetPath.from_ltree(record["path"]).names[len(root.labels) :]
     return {
-        "name": "/".join(("", *spell_labels(labels), record["name"] or "")),
+        "name": "/".join(("", *names, record["name"] or "")),
         "state": record["state"],
         "bytes": file.stat().st_size,
         "age_seconds": round(time.time() - record["since_ns"] / 1e9, 1),

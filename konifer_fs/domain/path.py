@@ -104,6 +104,16 @@ class AssetPath:
         return "/" + "/".join(self.labels)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the labels are shown as, but for those that have another beside them that is spelled so."""
+        return tuple(decode_label(label) or label for label in self.labels)
+
+    @property
+    def shown(self) -> str:
+        """How a mount of the root shows it: `/`, `/users/Summer 2026`."""
+        return "/" + "/".join(self.names)
+
+    @property
     def label(self) -> str:
         """The last label; the root's is `root`."""
         return self.labels[-1] if self.labels else "root"

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Final
 
 from konifer_fs.domain.node import Directory, Entry, Symlink
-from konifer_fs.domain.path import AssetPath, candidate_labels, decode_label
+from konifer_fs.domain.path import AssetPath, candidate_labels
 from konifer_fs.ports import MetadataStore
 from konifer_fs.vfs.drafts import Draft
 from konifer_fs.vfs.names import shown_label, spelling_in_the_way
@@ -64,15 +64,10 @@ def _find_taken(whole: Sequence[StoredNode]) -> frozenset[str]:
     return frozenset(defaults & names | of_directories)
 
 
-def spell_labels(labels: Sequence[str]) -> list[str]:
-    """Give names that lead along labels, whatever lies beside them; asks no store."""
-    return [decode_label(label) or label for label in labels]
-
-
 def spell_place(node: RealNode, root: AssetPath) -> str:
     """Give where a node is seen from the mount's `root`, for people; asks no store."""
     directory = node.directory.path if isinstance(node, Draft) else node.path
-    names = spell_labels(directory.labels[len(root.labels) :])
+    names = list(directory.names[len(root.labels) :])
     if isinstance(node, Entry):
         names.append(node.name or node.default_name)
     elif not isinstance(node, Directory):

@@ -99,6 +99,12 @@ def test_a_path_has_three_spellings() -> None:
         AssetPath.from_konifer("/a b")
 
 
+def test_a_path_is_told_as_it_is_shown() -> None:
+    path = AssetPath(("aa", "__2eh", "Summer__202026", "__zz"))
+    assert path.shown == "/aa/.h/Summer 2026/__zz"
+    assert AssetPath().shown == "/"
+
+
 def test_a_path_of_250_nested_letters_is_over_the_limit() -> None:
     deep = AssetPath(tuple("a" * 235))
     assert deep.stored_bytes == 8 + 8 + 235 * 8 == 1896

@@ -6,7 +6,7 @@ import subprocess
 import tarfile
 from contextlib import suppress
 from datetime import datetime
-from errno import EINVAL, ENOENT, ENOTDIR
+from errno import EINVAL, ENOENT, ENOTDIR, ENOTEMPTY
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -266,6 +266,17 @@ def test_figures_and_failures_are_at_the_root(shared_mount: Mount, place: Path) 
     stats = (shared_mount.path / "-" / "stats").read_text()
     assert 'konifer_fs_operations_total{errno="EINVAL",operation="lookup"}' in stats
     assert len((shared_mount.path / "-" / "errors").read_text().splitlines()) <= 100
+
+
+@pytest.mark.semantics("At the mount's root only")
+def test_reasons_tell_names_as_they_are_shown(shared_mount: Mount, place: Path) -> None:
+    directory = place / "Summer 2026"
+    directory.mkdir()
+    store(directory, "a.jpg")
+    with failing(ENOTEMPTY):
+        directory.rmdir()
+    last = (shared_mount.path / "-" / "errors").read_text().splitlines()[-1].split("\t")
+    assert last[4] == f"The directory is not empty: /{place.name}/Summer 2026"
 
 
 @pytest.mark.semantics("Virtual names answer look-ups")

@@ -39,7 +39,7 @@ def lock(connection: Connection, directory: Directory, now_ns: int | None = None
     if found:
         return Place(found[0], AssetPath.from_ltree(found[1]))
     if directory.made:
-        raise MovedOn(directory.path.konifer)
+        raise MovedOn(directory.path.shown)
     place = make_path(connection, directory.path)
     if now_ns is not None:
         touch(connection, [place], now_ns)
@@ -54,7 +54,7 @@ def lock_both(connection: Connection, one: Directory, other: Directory) -> tuple
     places = {node: Place(node, AssetPath.from_ltree(path)) for node, path in found}
     for directory in (one, other):
         if directory.id not in places:
-            raise MovedOn(directory.path.konifer)
+            raise MovedOn(directory.path.shown)
     return places[one.id], places[other.id]
 
 
@@ -66,7 +66,7 @@ def touch(connection: Connection, places: Sequence[Place], now_ns: int) -> None:
 def make_path(connection: Connection, path: AssetPath) -> Place:
     """Make the rows that are missing from the root down to `path`; gives its own, locked. Raises NameTooLong."""
     if path.stored_bytes > MAX_STORED_BYTES:
-        raise NameTooLong(path.konifer)
+        raise NameTooLong(path.shown)
     place: Place | None = None
     while place is None or place.path != path:
         place = _make_missing(connection, _lock_nearest(connection, path), path)

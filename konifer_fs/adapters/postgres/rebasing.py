@@ -39,12 +39,12 @@ def rebase(connection: Connection, moves: Sequence[Rebase]) -> None:
     limits = {"more": [move.growth for move in moves], "limit": MAX_STORED_BYTES}
     too_long = connection.execute(sql_moves.TOO_LONG, {**trees, **limits}).fetchone()
     if too_long and too_long[0]:
-        raise NameTooLong(moves[0].new.konifer)
+        raise NameTooLong(moves[0].new.shown)
     _keep_names(connection, trees)
     try:
         _move_paths(connection, moves)
     except CheckViolation as error:
-        raise NameTooLong(moves[0].new.konifer) from error
+        raise NameTooLong(moves[0].new.shown) from error
     connection.execute(sql_moves.LOCK_COUNTERS, trees)
     connection.execute(sql_moves.MOVE_ASSETS, trees)
 

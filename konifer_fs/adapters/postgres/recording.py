@@ -49,7 +49,7 @@ def record(connection: Connection, new: NewEntry, dialect: Dialect = Dialect.C) 
         if entry is not None:
             return entry
         directory = directory._replace(made=False)
-    raise MovedOn(directory.path.konifer)
+    raise MovedOn(directory.path.shown)
 
 
 def record_together(

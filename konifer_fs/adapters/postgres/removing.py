@@ -55,7 +55,7 @@ def remove_directory(connection: Connection, directory: Directory, now_ns: int) 
     nothing is in the way, it takes one round trip.
     """
     if not directory.path.labels:
-        raise ReadOnly(directory.path.konifer)
+        raise ReadOnly(directory.path.shown)
     if directory.made and _remove_in_one_trip(connection, directory, now_ns):
         return
     with connection.transaction():
@@ -65,7 +65,7 @@ def remove_directory(connection: Connection, directory: Directory, now_ns: int) 
         place, above = found.get(directory.path), found.get(directory.path.parent)
         check_empty(connection, directory if place is None else place.directory)
         if place is None or above is None or (directory.made and place.id != directory.id):
-            raise MovedOn(directory.path.konifer)
+            raise MovedOn(directory.path.shown)
         drop_directory(connection, place.id)
         places.touch(connection, [above], now_ns)
 
@@ -82,7 +82,7 @@ def check_empty(connection: Connection, directory: Directory) -> None:
     wanted = {"id": directory.id, "path": directory.path.ltree}
     holds = connection.execute(sql_names.HOLDS_ANYTHING, wanted).fetchone()
     if holds and holds[0]:
-        raise DirectoryNotEmpty(directory.path.konifer)
+        raise DirectoryNotEmpty(directory.path.shown)
 
 
 def drop_directory(connection: Connection, node: int) -> None:

@@ -13,7 +13,6 @@ from konifer_fs.domain.errors import AttributeContradicted, NoSuchName, ReadOnly
 from konifer_fs.domain.node import Directory, Entry, Node
 from konifer_fs.ports import Selected, Selection
 from konifer_fs.vfs.callers import Caller
-from konifer_fs.vfs.shown import spell_labels
 from konifer_fs.vfs.virtual.describing import Description, Label, Tag
 from konifer_fs.vfs.virtual.links import link_to, restore_link, stream_links
 from konifer_fs.vfs.virtual.nodes import Record, VirtualDirectory, VirtualLink, VirtualNode
@@ -167,7 +166,7 @@ def _leads_to(site: Site, target: str) -> Sequence[str] | None:
     if target.startswith("/"):
         return None
     above = len(site.sources.root.path.labels)
-    path = [*spell_labels(site.directory.path.labels[above:]), *site.place]
+    path = [*site.directory.path.names[above:], *site.place]
     for name in target.split("/"):
         if name == ".." and not path:
             return None
