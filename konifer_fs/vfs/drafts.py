@@ -212,22 +212,28 @@ class Drafts:
                 self._by_id[number] = draft
             draft.directory, draft.name, draft.id = directory, name, number
 
-    def drop(self, draft: Draft) -> None:
-        """Forget a draft, by name and by id; no effect on another that has come to have them."""
+    def hide(self, draft: Draft) -> None:
+        """Let only who has a draft open find it: it loses its name, and its id where that is an entry's."""
         with self._lock:
             self._lose_name(draft)
-            if self._by_id.get(draft.id) is draft:
-                del self._by_id[draft.id]
+            if draft.base is not None:
+                self._lose_id(draft)
 
     def discard(self, draft: Draft) -> None:
         """Forget a draft whose lock the caller holds; its bytes go, too, unless somebody has it open."""
-        self.drop(draft)
+        with self._lock:
+            self._lose_name(draft)
+            self._lose_id(draft)
         if draft.handles == 0:
             draft.file.discard()
 
     def _lose_name(self, draft: Draft) -> None:
         if draft.name is not None and self._by_name.get((draft.directory.id, draft.name)) is draft:
             del self._by_name[draft.directory.id, draft.name]
+
+    def _lose_id(self, draft: Draft) -> None:
+        if self._by_id.get(draft.id) is draft:
+            del self._by_id[draft.id]
 
     def list_in(self, directory: Directory) -> list[Draft]:
         """Give the named drafts of a directory, by name."""

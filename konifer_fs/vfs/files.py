@@ -197,7 +197,7 @@ class Files:
     def _hide_refused(self, draft: Draft) -> None:
         """Let nobody who has not opened a refused draft see it any more."""
         if draft.state is DraftState.REFUSED:
-            self._drafts.drop(draft)
+            self._drafts.hide(draft)
 
     def settle(self, draft: Draft) -> None:
         """Let go of a draft that nothing needs any more; the caller holds its lock."""

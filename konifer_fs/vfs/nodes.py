@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from konifer_fs.domain.errors import ReadOnly
 from konifer_fs.domain.node import Directory, Entry, Ownership, Symlink
-from konifer_fs.vfs.drafts import Draft
+from konifer_fs.vfs.drafts import Draft, DraftState
 from konifer_fs.vfs.stat import Stat
 from konifer_fs.vfs.virtual.nodes import VirtualDirectory, VirtualNode
 
@@ -61,10 +61,11 @@ class Defaults:
         return self._stat(node.id, _FILE, owned, size, mtime_ns, max(modified_ns, owned.ctime_ns or modified_ns))
 
     def stat_draft(self, draft: Draft) -> Stat:
-        """Show a file being written; one that was unlinked has no links."""
+        """Show a file being written; one that was unlinked or refused has no links."""
         owned = draft.ownership
         shown = self._stat(draft.id, _FILE, owned, draft.file.size, owned.mtime_ns or 0, owned.ctime_ns or 0)
-        return shown._replace(is_volatile=True, nlink=0 if draft.name is None else 1)
+        is_gone = draft.name is None or draft.state is DraftState.REFUSED
+        return shown._replace(is_volatile=True, nlink=0 if is_gone else 1)
 
     def complete(self, entry: Entry) -> Ownership:
         """Give the ownership of an entry with nothing left to default."""

@@ -17,6 +17,7 @@ from tests.mount.saving import (
     eventually,
     failing,
     jpeg,
+    run,
     shell,
     spool_files,
     state,
@@ -74,6 +75,42 @@ def test_the_log_tells_of_each_call_that_was_refused_and_of_no_other(shared_moun
     (place / "next").touch()  # It has been released by then.
     told = [line for line in shared_mount.log().splitlines() if name in line]
     assert [line.partition('message="')[2].split()[0] for line in told] == ["write", "flush"]
+
+
+@pytest.mark.semantics("Mode, owner, times and extended attributes can be set through a handle on what was refused")
+@pytest.mark.parametrize("before", [None, jpeg(1)], ids=["new", "overwritten"])
+def test_only_the_bytes_of_what_was_refused_are(shared_mount: Mount, place: Path, before: bytes | None) -> None:
+    photo = place / "photo.jpg"
+    if before is not None:
+        photo.write_bytes(before)
+    refused = os.open(photo, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    with failing(errno.EMEDIUMTYPE):
+        os.write(refused, b"hello\n")
+    os.fchmod(refused, 0o600)
+    os.fchown(refused, 1, 2)
+    os.utime(refused, ns=(0, 5))
+    os.setxattr(refused, "user.team", b"red")
+    assert (os.listxattr(refused), os.getxattr(refused, "user.team")) == (["user.team"], b"red")
+    found = os.fstat(refused)
+    assert (found.st_mode & 0o7777, found.st_uid, found.st_gid, found.st_mtime_ns) == (0o600, 1, 2, 5)
+    assert found.st_nlink == (0 if before is None else 1)
+    with failing(errno.EMEDIUMTYPE):
+        os.ftruncate(refused, 3)
+    with failing(errno.EMEDIUMTYPE):
+        os.close(refused)
+    tell(shared_mount, place, {} if before is None else {"photo.jpg": before})
+    if before is not None:
+        assert (photo.stat().st_uid, annotations(photo)) == (1, {"user.team": "red"})
+
+
+@pytest.mark.semantics("Mode, owner, times and extended attributes can be set through a handle on what was refused")
+def test_tar_says_of_a_text_only_that_it_cannot_be_written(shared_mount: Mount, place: Path, tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_bytes(b"hello\n")
+    run("tar", "-cf", "a.tar", "readme.txt", cwd=tmp_path)
+    said = run("tar", "-xpf", tmp_path / "a.tar", cwd=place, code=2).stderr.decode()
+    assert "Stale" not in said
+    assert "readme.txt: Cannot write: Wrong medium type" in said
+    tell(shared_mount, place, {})
 
 
 def test_what_is_refused_is_gone_for_others_before_its_last_reader(

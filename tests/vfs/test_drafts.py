@@ -25,7 +25,7 @@ def test_a_directory_lists_the_drafts_that_have_names_there(tmp_path: Path) -> N
     drafts.exchange(a, b)
     assert (drafts.list_in(HERE), drafts.list_in(THERE)) == ([a], [b, other])
     drafts.rename(b, THERE, "d")
-    drafts.drop(a)
+    drafts.hide(a)
     assert (drafts.list_in(HERE), drafts.list_in(THERE), drafts.list_all()) == ([], [b], [b])
     drafts.rename(b, THERE, None)
     assert drafts.list_in(THERE) == drafts.list_all() == []
