@@ -74,7 +74,7 @@ class MetadataStore(Protocol):
         ...
 
     def count_entries(self, directory: Directory) -> int:
-        """Count the entries and the directories below `directory`."""
+        """Count the entries, directories and symbolic links below `directory`."""
         ...
 
     def sum_bytes(self, directory: Directory) -> BytesBelow:

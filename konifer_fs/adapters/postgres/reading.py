@@ -239,7 +239,7 @@ def count_files(connection: Connection, directory: Directory) -> int:
 
 
 def count_entries(connection: Connection, directory: Directory) -> int:
-    """Count the entries and the directories below `directory`."""
+    """Count the entries, directories and symbolic links below `directory`."""
     row = connection.execute(sql_read.ENTRIES_BELOW, {"p": directory.path.ltree}).fetchone() or (0,)
     return int(row[0] or 0)
 

@@ -189,11 +189,12 @@ FILES_BELOW: Final = f"SELECT count(*) FROM asset_tree WHERE {_BELOW} AND is_rea
 ENTRIES_BELOW: Final = f"""
 WITH
  paths AS (
-  SELECT path, count(*) AS files FROM asset_tree WHERE {_BELOW} AND is_ready GROUP BY path
+  SELECT path, count(*) AS held FROM asset_tree WHERE {_BELOW} AND is_ready GROUP BY path
   UNION ALL
-  SELECT path, 0 FROM konifer_fs.node WHERE {_BELOW}),
- neighbours AS (SELECT path, files, lag(path) OVER (ORDER BY path) AS previous FROM paths)
-SELECT sum(files + nlevel(path) - greatest(nlevel(%(p)s::ltree),
+  SELECT path, (SELECT count(*) FROM konifer_fs.node WHERE parent = d.id AND target IS NOT NULL)
+    FROM konifer_fs.node d WHERE {_BELOW}),
+ neighbours AS (SELECT path, held, lag(path) OVER (ORDER BY path) AS previous FROM paths)
+SELECT sum(held + nlevel(path) - greatest(nlevel(%(p)s::ltree),
                                            coalesce(nlevel(lca(path || 'x', previous || 'x')), 0)))
   FROM neighbours
 """

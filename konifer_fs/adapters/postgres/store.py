@@ -144,7 +144,7 @@ class PostgresStore:
         return self._read(reading.count_files, directory)
 
     def count_entries(self, directory: Directory) -> int:
-        """Count the entries and the directories below `directory`."""
+        """Count the entries, directories and symbolic links below `directory`."""
         return self._read(reading.count_entries, directory)
 
     def sum_bytes(self, directory: Directory) -> BytesBelow:
