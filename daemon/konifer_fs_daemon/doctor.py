@@ -23,7 +23,7 @@ from konifer_fs.adapters.postgres.privileges import list_missing_privileges
 from konifer_fs.config import Config, load
 from konifer_fs.domain.errors import KoniferFsError, StoreRefused
 from konifer_fs.wiring import describe_places, is_fresh, open_database, open_engine, open_objects, spool_directory
-from konifer_fs_daemon.mountpoint import list_mounts
+from konifer_fs_daemon.mountpoint import is_allow_other_for_everyone, list_mounts
 
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "lustre", "afs", "virtiofs"})
 _LITTLE_SPACE: Final = 1 << 30
@@ -84,10 +84,9 @@ def _check_fusermount() -> Check:
 
 def _check_allow_other() -> Check:
     try:
-        words = [line.strip() for line in Path("/etc/fuse.conf").read_text().splitlines()]
+        everyone = is_allow_other_for_everyone()
     except OSError:
-        words = []
-    everyone = "user_allow_other" in words
+        everyone = False
     finding = "for everyone" if everyone else "for root only; for others put user_allow_other into /etc/fuse.conf"
     return Check(name="-o allow_other", well=True, finding=finding)
 

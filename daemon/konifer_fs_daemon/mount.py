@@ -91,7 +91,7 @@ def start(request: MountRequest) -> None:
     _warn_of_memory(request)
     wait_for_predecessor(request.mountpoint, _say)
     if request.mounter is None:
-        make_ready(request.mountpoint)
+        make_ready(request.mountpoint, allow_other=request.options.allow_other)
     logs = request.config.data_dir / "logs"
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     launch(request.arguments, logs / f"{request.name}.log")

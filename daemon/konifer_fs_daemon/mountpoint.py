@@ -10,11 +10,13 @@ import select
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
 FILESYSTEM_TYPE: Final = "fuse.konifer-fs"
 CONNECTIONS: Final = Path("/sys/fs/fuse/connections")
+_FUSE_CONF: Final = Path("/etc/fuse.conf")
 _TIMEOUT: Final = 30.0
 _ANSWER_SECONDS: Final = 5.0
 _OCTAL: Final = re.compile(rb"\\([0-7]{3})")
@@ -106,12 +108,24 @@ def _exit_with_errno(mountpoint: Path) -> NoReturn:
         os._exit(number)
 
 
-def make_ready(mountpoint: Path) -> None:
+def is_allow_other_for_everyone() -> bool:
+    """Whether fusermount3 takes `allow_other` from others than root; raises OSError where that cannot be read."""
+    try:
+        lines = _FUSE_CONF.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return False
+    return "user_allow_other" in (line.partition("#")[0].strip() for line in lines)
+
+
+def make_ready(mountpoint: Path, *, allow_other: bool = False) -> None:
     """Check that `mountpoint` can be mounted on; what a daemon that died left there is detached.
 
     Raises:
-        MountRefused: it is missing, not a directory, not empty, mounted already, or not writable by this user.
+        MountRefused: it is missing, not a directory, not empty, mounted already, or not writable by this user, or this
+            user may not mount with `allow_other`.
     """
+    if allow_other:
+        _check_allow_other()
     if is_ours(mountpoint):
         if not is_dead(mountpoint):
             raise MountRefused(f"{mountpoint} is mounted already (konifer-fs status {mountpoint})")
@@ -128,6 +142,12 @@ def make_ready(mountpoint: Path) -> None:
         raise MountRefused(f"{mountpoint} is not empty (it holds {occupied.name})")
     if not os.access(mountpoint, os.W_OK):
         raise MountRefused(f"{mountpoint} is not writable by this user, and so cannot be mounted on")
+
+
+def _check_allow_other() -> None:
+    with suppress(OSError):  # Then fusermount3, which may read more, has to tell.
+        if os.getuid() and not is_allow_other_for_everyone():
+            raise MountRefused(f"-o allow_other is for root only, unless user_allow_other is set in {_FUSE_CONF}")
 
 
 def detach(mountpoint: Path, *, lazy: bool) -> None:

@@ -62,7 +62,7 @@ def serve(request: "MountRequest", readiness: "Readiness", guardian: "Guardian")
     signal.signal(signal.SIGTERM, _unwind)
     _prepare_process()
     if request.mounter is None:
-        make_ready(request.mountpoint)
+        make_ready(request.mountpoint, allow_other=request.options.allow_other)
     options = request.options
     with (
         wire(

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from konifer_fs_daemon import mountpoint
 from konifer_fs_daemon.mountpoint import MountRefused, detach, is_dead, is_ours, list_mounts, make_ready, resolve
+
+
+@pytest.fixture
+def fuse_conf(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where fusermount3's settings are, for the test: nothing is there yet."""
+    path = tmp_path_factory.mktemp("etc") / "fuse.conf"
+    monkeypatch.setattr(mountpoint, "_FUSE_CONF", path)
+    return path
 
 
 def test_the_mounts_of_this_machine_are_seen() -> None:
@@ -37,6 +46,30 @@ def test_a_directory_that_the_user_may_not_write_to_is_refused(tmp_path: Path) -
     tmp_path.chmod(0o500)
     with pytest.raises(MountRefused, match="is not writable by this user"):
         make_ready(tmp_path)
+
+
+@pytest.mark.parametrize("text", [None, "", "# user_allow_other\n", "user_allow_others\n"])
+def test_allow_other_is_refused_who_may_not_say_so(
+    text: str | None, tmp_path: Path, fuse_conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text is not None:
+        fuse_conf.write_text(text)
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    with pytest.raises(MountRefused, match="allow_other is for root only"):
+        make_ready(tmp_path / "missing", allow_other=True)
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    make_ready(tmp_path, allow_other=True)
+
+
+def test_allow_other_is_left_to_fusermount_where_it_may_be_allowed(
+    tmp_path: Path, fuse_conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    fuse_conf.write_text("mount_max = 9\n  user_allow_other # for Samba\n")
+    make_ready(tmp_path, allow_other=True)
+    fuse_conf.unlink()
+    fuse_conf.mkdir()
+    make_ready(tmp_path, allow_other=True)
 
 
 def test_a_path_is_resolved_through_links_and_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
