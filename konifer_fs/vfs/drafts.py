@@ -46,7 +46,8 @@ class Draft:
     they are to be without a name, since that is another's. `in_doubt` is an asset that it may have been recorded as,
     though no answer came. `holds_base` is whether some bytes may be those of `base`; `described` is what was said of it
     when the file was about to lose its name here. `may_be_elsewhere` is whether the directory may have been renamed
-    by others since it was read.
+    by others since it was read. `awaited_by` are those who wait for the lock to open it: they were told its size, so it
+    stays for them when it is stored meanwhile.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Draft:
         self.is_nameless = False
         self.since_ns = time.time_ns()
         self.recorded: UUID | None = None
+        self.awaited_by: set[object] = set()
         self.handles = 0
         self.writers = 0
         self.lock = threading.Lock()

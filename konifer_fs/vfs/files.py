@@ -131,12 +131,20 @@ class Files:
 
     def _open_draft(self, draft: Draft, *, writable: bool, truncate: bool) -> OpenFile:
         opened = OpenFile(entry=draft.base, writable=writable)
+        if not truncate:
+            draft.awaited_by.add(opened)
         with draft.lock:
-            if not self._drafts.holds(draft) or self._gave_way(draft):
-                raise MovedOn
-            if truncate:
-                self._truncate_for(opened, draft)
-            self.opened.attach(opened, draft)
+            draft.awaited_by.discard(opened)
+            try:
+                if not self._drafts.holds(draft) or self._gave_way(draft):
+                    raise MovedOn
+                if truncate:
+                    self._truncate_for(opened, draft)
+                self.opened.attach(opened, draft)
+            except KoniferFsError:
+                if self._drafts.holds(draft):
+                    self.settle(draft)
+                raise
         return opened
 
     def _gave_way(self, draft: Draft) -> bool:
@@ -204,7 +212,8 @@ class Files:
         if draft.name is None:
             self._commits.let_go(draft)
         if draft.handles == 0:
-            if draft.state in {DraftState.STORED, DraftState.REFUSED} or draft.name is None:
+            is_over = draft.state is DraftState.REFUSED or draft.name is None
+            if is_over or (draft.state is DraftState.STORED and not draft.awaited_by):
                 self._drafts.discard(draft)
                 if draft.recorded is not None and draft.base is not None and draft.name is not None:
                     self._on_stored(draft.base)

@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from errno import EFBIG, EIO, ENODATA
 from pathlib import Path
 from typing import Final
@@ -14,9 +16,9 @@ from konifer_fs.domain.formats import ImageFormat
 from tests.contracts.relay import Relay, relaying
 from tests.mount.dialect import read_attributes, read_lqip, read_original_transformation
 from tests.mount.elsewhere import ltree, query
-from tests.mount.killing import IMPATIENT
+from tests.mount.killing import IMPATIENT, held
 from tests.mount.mounting import Mount, MountFactory
-from tests.mount.saving import eventually, failing, run, state, tell, write_all
+from tests.mount.saving import SECONDS, eventually, failing, run, state, tell, write_all
 from tests.mount.variants import PICTURE, described, of
 from tests.pictures import make_picture, make_png
 from tests.servers import S3Server
@@ -138,6 +140,29 @@ def test_the_file_has_its_own_bytes_until_its_last_handle_is_closed(
     wait_for_release(photo, len(stored.content))
     assert photo.read_bytes() == elsewhere.read_bytes() == stored.content
     assert photo.stat().st_ino == inode
+
+
+@pytest.mark.semantics("With `filesystem.durability = spool`")
+def test_who_opens_a_file_that_is_being_stored_reads_the_bytes_that_it_showed(mounted: MountFactory) -> None:
+    mount = mounted(config=f"{CONFIG}\nfilesystem.durability = spool")
+    photo = mount.path / "shrunk" / "photo.png"
+    photo.parent.mkdir()
+    with ThreadPoolExecutor() as readers:
+        with held(mount) as lock:
+            photo.write_bytes(PICTURE)
+            lock.wait_for_recording()
+            assert photo.stat().st_size == len(PICTURE)
+            reading = [readers.submit(os.open, photo, flags) for flags in (os.O_RDONLY, os.O_RDWR)]
+            time.sleep(0.5)  # They wait for what is being recorded.
+        descriptors = [opening.result(SECONDS) for opening in reading]
+    eventually(lambda: state(photo), "ready")
+    for descriptor in descriptors:
+        assert os.fstat(descriptor).st_size == photo.stat().st_size == len(PICTURE)
+        assert os.pread(descriptor, 1 << 20, 0) == PICTURE
+        os.close(descriptor)
+    (stored,) = originals(mount, photo.parent)
+    wait_for_release(photo, len(stored.content))
+    tell(mount, photo.parent, {"photo.png": stored.content})
 
 
 @pytest.mark.semantics("A later commit of the same opening replaces the earlier one")
