@@ -50,6 +50,8 @@ def examine(*, config_file: Path | None, data_dir: Path | None, in_memory: bool)
     """Look at everything, one after the other. Raises ConfigError when the configuration cannot be read."""
     config = load(config_file, os.environ, data_dir=data_dir, in_memory=in_memory)
     yield Check(name="configuration", well=True, finding=str(config_file or "none, the embedded default"))
+    for doubt in config.paths.doubts:
+        yield Check(name="configuration", well=False, finding=str(doubt))
     yield _check_device()
     yield _check_fusermount()
     yield _check_allow_other()

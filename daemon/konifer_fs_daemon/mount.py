@@ -89,6 +89,8 @@ def read_request(
 def start(request: MountRequest) -> None:
     """Mount in the background and return once it answers. Raises LaunchFailed, MountRefused."""
     _warn_of_memory(request)
+    for doubt in request.config.paths.doubts:
+        _say(str(doubt))
     wait_for_predecessor(request.mountpoint, _say)
     if request.mounter is None:
         make_ready(request.mountpoint, allow_other=request.options.allow_other)

@@ -61,6 +61,8 @@ def serve(request: "MountRequest", readiness: "Readiness", guardian: "Guardian")
     # Until trio takes the signals over: unwind, so that nothing is left running.
     signal.signal(signal.SIGTERM, _unwind)
     _prepare_process()
+    for doubt in request.config.paths.doubts:
+        log.warning("%s", doubt)
     if request.mounter is None:
         make_ready(request.mountpoint, allow_other=request.options.allow_other)
     options = request.options

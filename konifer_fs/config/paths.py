@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final, TypeVar
 
-from konifer_fs.domain.path import AssetPath
+from konifer_fs.config.errors import ConfigError
+from konifer_fs.domain.path import AssetPath, candidate_labels
 from konifer_fs.domain.transformation import UNLIMITED, Limits, Placeholder, Request
 
 DEFAULT_BUCKET: Final = "assets"
@@ -99,9 +100,13 @@ class PathRule:
 
 @dataclass(frozen=True, slots=True)
 class PathRules:
-    """All rules of a configuration; may be asked from any thread."""
+    """All rules of a configuration; may be asked from any thread.
+
+    `doubts` are of patterns that can match nothing: they are not raised, for Konifer takes such a file.
+    """
 
     rules: tuple[PathRule, ...] = ()
+    doubts: tuple[ConfigError, ...] = ()
     _known: dict[AssetPath, PathSettings] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def settings_for(self, path: AssetPath) -> PathSettings:
@@ -119,6 +124,12 @@ class PathRules:
         """Every bucket that something may be stored in."""
         defaults = _fold(rule for rule in self.rules if rule.segments == _EVERYWHERE)
         return frozenset({defaults.bucket, *(rule.changes.get("bucket", defaults.bucket) for rule in self.rules)})
+
+
+def spell_stored(pattern: str) -> str:
+    """Give a pattern with the names in it as directories of these names are stored; one that can match is the same."""
+    segments = pattern.encode(errors="replace").decode().split("/")
+    return "/".join(it if it in _VAGUENESS else next(iter(candidate_labels(it)), it) for it in segments)
 
 
 def _fold(rules: Iterable[PathRule]) -> PathSettings:

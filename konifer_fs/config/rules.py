@@ -9,7 +9,7 @@ from konifer_fs.config import convert
 from konifer_fs.config.blocks import converted, descend, list_blocks
 from konifer_fs.config.errors import ConfigError
 from konifer_fs.config.keys import KEYS_OF_A_PATH, PREPROCESSING, check_path_keys
-from konifer_fs.config.paths import ExpireStrategy, PathRule, PathRules
+from konifer_fs.config.paths import ExpireStrategy, PathRule, PathRules, spell_stored
 from konifer_fs.config.profiles import read_parameters
 from konifer_fs.domain.errors import ExpressionMalformed
 from konifer_fs.domain.normalise import bounded, check_consistent
@@ -30,7 +30,8 @@ def read_rules(source: str, paths: object, profiles: Profiles) -> PathRules:
         tuple(
             PathRule.from_pattern(pattern, _read_changes(source, _name(pattern), block, profiles))
             for pattern, block in blocks
-        )
+        ),
+        tuple(_doubt(source, pattern) for pattern, _ in blocks if spell_stored(pattern.lower()) != pattern.lower()),
     )
     for (pattern, _), rule in zip(blocks, rules.rules, strict=True):
         _check_together(source, _name(pattern), rules, rule)
@@ -39,6 +40,14 @@ def read_rules(source: str, paths: object, profiles: Profiles) -> PathRules:
 
 def _name(pattern: str) -> str:
     return f'paths."{pattern}"'
+
+
+def _doubt(source: str, pattern: str) -> ConfigError:
+    """Say why a pattern can match nothing, and how it is meant."""
+    return ConfigError(
+        f"{source}: {_name(pattern)} matches nothing: a segment is `*`, `**`, or a label of letters, digits, `-` and"
+        f" `_`; a directory that is shown so is stored as {spell_stored(pattern)}"
+    )
 
 
 def _read_changes(source: str, name: str, block: Mapping[str, Any], profiles: Profiles) -> dict[str, Any]:

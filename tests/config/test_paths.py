@@ -139,6 +139,27 @@ def test_many_double_stars_cost_no_backtracking() -> None:
     assert settings_at(rules, "/a" * 200).bucket == "assets"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        ("/Summer 2026/**", "/Summer__202026/**"), ("/**/Über uns/*/x", "/**/__c3__9cber__20uns/*/x"),
+        ("/users/photo.jpg", "/users/photo__2ejpg"), ("//a__b-/***/", "//a__b-/__2a__2a__2a/"), ("/ab*", "/ab__2a"),
+        (r"/\ud800/**", "/__3f/**"),
+    ],
+)  # fmt: skip
+def test_a_pattern_that_can_match_nothing_is_doubted(loads: Loads, pattern: str, meant: str) -> None:
+    (doubt,) = loads(f'paths = [ {{ path = "{pattern}", lqip = [] }} ]').paths.doubts
+    assert f'konifer.conf: paths."{pattern}" matches nothing: a segment is ' in str(doubt)
+    assert str(doubt).endswith(f"a directory that is shown so is stored as {meant}")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "/", "/**", "/*/**/x", "Users//Ada-", "/a__20b", "/-/x", "/\u212a", f"/{'a' * 1000}"]
+)
+def test_a_pattern_that_can_match_is_not_doubted(loads: Loads, pattern: str) -> None:
+    assert not loads(f'paths = [ {{ path = "{pattern}", lqip = [] }} ]').paths.doubts
+
+
 def test_every_bucket_is_known_for_checks(loads: Loads) -> None:
     assert loads(MAP).paths.buckets == {"defaults", "users", "avatars", "raws"}
     assert loads('paths { "/a" { object-store.bucket = other } }').paths.buckets == {"assets", "other"}

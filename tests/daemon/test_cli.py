@@ -205,6 +205,24 @@ def test_the_doctor_names_what_is_ill_and_how_to_mend_it(
     assert "✓ ltree" in done.stdout
 
 
+def test_a_pattern_that_can_match_nothing_is_told_and_no_reason_not_to_mount(
+    place: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    conf = tmp_path / "konifer.conf"
+    conf.write_text('paths { "/Summer 2026/**" { lqip = [] } }')
+    told = f'{conf}: paths."/Summer 2026/**" matches nothing: '
+    meant = "is stored as /Summer__202026/**\n"
+    done = konifer_fs("doctor", "-c", conf, environ=environ)
+    assert (done.returncode, f"✗ configuration: {told}" in done.stdout, meant in done.stdout) == (1, True, True)
+    done = konifer_fs("mount", "--in-memory", "-c", conf, place, environ=environ)
+    try:
+        assert (done.returncode, f"konifer-fs: {told}" in done.stderr, meant in done.stderr) == (0, True, True)
+    finally:
+        konifer_fs("umount", place, environ=environ)
+    (log,) = (tmp_path / "data").rglob("*.log")
+    assert "Summer__202026/**" in log.read_text()
+
+
 @pytest.mark.parametrize(
     ("data_dir", "spool", "ill"),
     [("file/x", "", ["data directory", "spool"]), ("data", "file", ["spool"]), ("file/x", "spool", ["data directory"])],
