@@ -37,14 +37,17 @@ def parse_expression(name: str, profiles: Mapping[str, Request]) -> Expression:
 
     Raises:
         NoSuchName: it begins with a profile that is not known, or is the name of another file beside the variants.
-        ExpressionMalformed: its parameters are no parameters.
+        ExpressionMalformed: its parameters are no parameters, or its extension is that of no format.
     """
     stem, image_format = _split(name)
     first, *rest = stem.split(",")
     profile = None if "=" in first else first.lower()
     if name in _OTHER_FILES or profile == _ORIGINAL or (profile is not None and profile not in profiles):
         raise NoSuchName(name)
-    values = _read_items(rest if profile is not None else [first, *rest])
+    items = rest if profile is not None else [first, *rest]
+    if image_format is None and items:
+        _check_no_extension(items[-1])
+    values = _read_items(items)
     given = parse_parameters(values)
     if image_format is not None and given.format not in {None, image_format}:
         raise ExpressionMalformed(f"format={values['format']} contradicts the extension")
@@ -57,6 +60,14 @@ def _split(name: str) -> tuple[str, ImageFormat | None]:
     stem, dot, extension = name.rpartition(".")
     image_format = _EXTENSIONS.get(extension.lower()) if dot else None
     return (stem, image_format) if image_format else (name, None)
+
+
+def _check_no_extension(item: str) -> None:
+    """Raise where a parameter goes on with what is meant as an extension, for no value has a dot."""
+    _, dot, extension = item.rpartition(".")
+    if dot and extension and not extension.isdecimal():
+        formats = ", ".join(image_format.value for image_format in ImageFormat)
+        raise ExpressionMalformed(f"{extension!a} is not a format of Konifer's; there are {formats}")
 
 
 def _read_items(items: list[str]) -> dict[str, str]:

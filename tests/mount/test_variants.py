@@ -161,6 +161,7 @@ def names_below(photo: Path, *opened: str) -> list[str]:
     ("name", "number"),
     [
         ("w=x.png", EINVAL),
+        ("w=16.tiff", EINVAL),
         ("w=8,w=9.png", EINVAL),
         ("w=0.png", EINVAL),
         ("colour=red.png", EINVAL),
