@@ -209,6 +209,7 @@ def test_a_name_that_is_not_text_is_refused(place: Path) -> None:
     (place / "a.jpg").write_bytes(PICTURE)
     all_fail(
         EILSEQ,
+        bad.stat,
         bad.mkdir,
         lambda: bad.symlink_to("x"),
         lambda: bad.write_bytes(PICTURE),

@@ -143,8 +143,8 @@ def test_a_picture_is_turned_as_its_orientation_asks_for(place: Path) -> None:
 def test_a_variant_is_as_upright_as_its_picture(place: Path, extension: str) -> None:
     (place / "photo.jpg").write_bytes(make_picture(ImageFormat.JPEG, orientation=6))
     copy = place / f"copy.{extension}"
-    shown = (48, 32) if extension == "gif" else (32, 48)
-    for expression, size in (("blur=1", shown), ("blur=1,strip=exif", (48, 32)), ("r=90", (32, 48))):
+    shown, small = ((48, 32), (24, 16)) if extension == "gif" else ((32, 48), (16, 24))
+    for expression, size in (("blur=1", shown), ("blur=1,strip=exif", (48, 32)), ("r=90", (32, 48)), ("w=24", small)):
         shutil.copyfile(of(place / "photo.jpg", f"{expression}.{extension}"), copy)
         assert described(of(copy, "r=auto,blur=1.png").read_bytes()) == ("PNG", size)
 
