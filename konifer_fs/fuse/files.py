@@ -76,8 +76,7 @@ class OpenFiles:
         node = self._session.node(number)
         if not isinstance(node, Entry | Draft):
             raise IsADirectory
-        if self._session.inodes.versions.shows_another(number, node):
-            raise MovedOn
+        self._session.inodes.versions.check(number, node)
         opened = await self._offload.transfer(self._open, node, flags)
         return self._hand_out(self._session.inodes[number], opened)
 

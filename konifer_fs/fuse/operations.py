@@ -222,7 +222,8 @@ class Operations(pyfuse3.Operations):
         """Tell the attributes of a node: also of one that is removed but open, or while no store answers."""
         known = self._inodes[inode]
         try:
-            node = self._check_version(inode, self._session.node(inode))
+            node = self._session.node(inode)
+            self._inodes.versions.check(inode, node)
             rest = known.believed_until - time.monotonic()
             if isinstance(node, Draft | VirtualFile | VirtualLink) or (
                 isinstance(node, Directory) and rest > 0 and not known.is_outdated
@@ -230,7 +231,7 @@ class Operations(pyfuse3.Operations):
                 return to_attributes(self._fs.tree.stat(node), inode, max(0.0, rest))
             mark = self.coherence.mark()
             node, shown = await self._offload.ask(self._read, node)
-            self._check_version(inode, node)
+            self._inodes.versions.check(inode, node)
         except MovedOn:
             if not self._fs.files.opened.is_open(known.node.id):
                 raise
@@ -239,12 +240,6 @@ class Operations(pyfuse3.Operations):
             log.warning("what is known of %d is told again: %s", inode, error)
             return to_attributes(self._fs.tree.stat(known.node), inode, UNTOLD_SECONDS)
         return to_attributes(shown, inode, self._session.confirm(known, node, mark))
-
-    def _check_version(self, inode: int, node: Node) -> Node:
-        """Give the node, unless handles on the inode read what its file was before: then raise MovedOn."""
-        if self._inodes.versions.shows_another(inode, node):
-            raise MovedOn
-        return node
 
     def _read(self, node: Node) -> tuple[Node, Stat]:
         node = self._fs.tree.refresh(node)

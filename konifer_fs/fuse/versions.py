@@ -9,6 +9,7 @@ Lives on the trio thread.
 from itertools import count
 from typing import Final
 
+from konifer_fs.domain.errors import MovedOn
 from konifer_fs.vfs.nodes import Node
 from konifer_fs.vfs.opened import OpenFile
 
@@ -54,6 +55,11 @@ class Versions:
     def shows_another(self, number: int, node: Node) -> bool:
         """Whether handles on this inode read what its file was before it was replaced elsewhere by `node`."""
         return any(opened.is_from_before(node) for opened in self._open.get(number, ()))
+
+    def check(self, number: int, node: Node) -> None:
+        """Raise MovedOn where `node` has another inode than this, whose handles read what its file was before."""
+        if self.shows_another(number, node):
+            raise MovedOn
 
     def add(self, node_id: int) -> int:
         """Give a node another number."""

@@ -49,6 +49,16 @@ TEXTS = {
 }
 
 
+def open_refused(photo: Path, before: bytes | None) -> int:
+    """Make a file, or overwrite what held the bytes `before`, by a write that is refused; gives the handle."""
+    if before is not None:
+        photo.write_bytes(before)
+    refused = os.open(photo, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    with failing(errno.EMEDIUMTYPE):
+        os.write(refused, b"hello\n")
+    return refused
+
+
 @pytest.mark.semantics("A first write whose bytes cannot begin any of the seven formats")
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_what_cannot_begin_an_image_is_refused_at_the_first_write(
@@ -81,11 +91,7 @@ def test_the_log_tells_of_each_call_that_was_refused_and_of_no_other(shared_moun
 @pytest.mark.parametrize("before", [None, jpeg(1)], ids=["new", "overwritten"])
 def test_only_the_bytes_of_what_was_refused_are(shared_mount: Mount, place: Path, before: bytes | None) -> None:
     photo = place / "photo.jpg"
-    if before is not None:
-        photo.write_bytes(before)
-    refused = os.open(photo, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    with failing(errno.EMEDIUMTYPE):
-        os.write(refused, b"hello\n")
+    refused = open_refused(photo, before)
     os.fchmod(refused, 0o600)
     os.fchown(refused, 1, 2)
     os.utime(refused, ns=(0, 5))
@@ -271,11 +277,7 @@ def test_an_incomplete_picture_can_be_removed(shared_mount: Mount, place: Path) 
 @pytest.mark.parametrize("before", [None, jpeg(1)], ids=["new", "overwritten"])
 def test_what_was_refused_is_in_nobodys_way(shared_mount: Mount, place: Path, before: bytes | None) -> None:
     photo = place / "photo.jpg"
-    if before is not None:
-        photo.write_bytes(before)
-    refused = os.open(photo, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    with failing(errno.EMEDIUMTYPE):
-        os.write(refused, b"hello\n")
+    refused = open_refused(photo, before)
     assert (photo.read_bytes() if photo.exists() else None) == before
     with failing(errno.EMEDIUMTYPE):
         os.write(refused, jpeg(2))
